@@ -1,0 +1,130 @@
+//! `users serve`
+
+use std::fmt::Write as _;
+
+use shared::clock::Clock;
+use shared::telemetry;
+
+use super::{Failure, Serve, output};
+use crate::local::{ACME, JANE, LocalSystem, Options, TABLE_NAME, TokenClaims};
+
+pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
+    telemetry::init();
+    shared::function::log_panics_without_their_message();
+    let Serve {
+        port,
+        dynamodb_port,
+        host,
+        data_dir,
+        memory,
+    } = arguments;
+    let kept = if memory {
+        "in memory, gone at the end".to_owned()
+    } else {
+        data_dir.display().to_string()
+    };
+    let data_dir = (!memory).then_some(data_dir);
+    let options = Options {
+        host,
+        port,
+        dynamodb_port,
+        data_dir,
+        clock: Clock::system(),
+    };
+    // Asked for before anything is said, so that a signal right after is not lost.
+    let told_to_end = told_to_end()?;
+    let system = LocalSystem::start(options)
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
+    output::print(&greeting(&system, &kept))?;
+    told_to_end.await;
+    system.stop().await;
+    Ok(())
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+    let fault = |error: std::io::Error| Failure::new(format!("cannot listen for signals: {error}"));
+    #[cfg(unix)]
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(fault)?;
+    #[cfg(unix)]
+    let mut interrupt =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).map_err(fault)?;
+    #[cfg(not(unix))]
+    let mut interrupt = tokio::signal::windows::ctrl_c().map_err(fault)?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        #[cfg(not(unix))]
+        interrupt.recv().await;
+    })
+}
+
+/// Where everything is, and a command to copy for each endpoint.
+fn greeting(system: &LocalSystem, kept: &str) -> String {
+    let bold = anstyle::Style::new().bold();
+    let dim = anstyle::Style::new().dimmed();
+    let api = format!("http://{}", system.api_address);
+    let token = |role: &str| {
+        let claims = TokenClaims {
+            user_id: JANE.to_owned(),
+            organization_id: ACME.to_owned(),
+            roles: vec![role.to_owned()],
+            email: Some("jane@example.com".to_owned()),
+            expires_in: None,
+        };
+        format!("-H \"Authorization: Bearer {}\"", system.token(&claims))
+    };
+    let (admin, customer) = (token("Admin"), token("Customer"));
+    let new_user = r#"{"FirstName":"Ada","LastName":"Lovelace","Email":"ada@example.com","Password":"SecurePass123!","PhoneNumber":"561-555-1212"}"#;
+
+    let mut text = String::new();
+    let places = [
+        ("API", api.clone()),
+        (
+            "DynamoDB",
+            format!("http://{}, table {TABLE_NAME}", system.dynamodb_address),
+        ),
+        ("Data", kept.to_owned()),
+    ];
+    for (name, place) in places {
+        let _ = writeln!(text, "{bold}{name:<10}{bold:#}{place}");
+    }
+    let examples = [
+        (
+            "Does an account exist?",
+            format!("curl \"{api}/api/users/exists?Email=john%40example.com\""),
+        ),
+        (
+            "Who am I? (Customer)",
+            format!("curl {api}/api/users/profile {customer}"),
+        ),
+        (
+            "Create a user (Admin)",
+            format!(
+                "curl -X POST {api}/api/users -H \"Content-Type: application/json\" -d '{new_user}' {admin}"
+            ),
+        ),
+        (
+            "My organizations (Admin)",
+            format!("curl {api}/api/users/organizations {admin}"),
+        ),
+        (
+            "A user's customer account here (Admin)",
+            format!("curl \"{api}/api/users/customer-association?UserId={JANE}\" {admin}"),
+        ),
+        (
+            "A user's customer accounts everywhere (Admin)",
+            format!("curl \"{api}/api/users/customer-associations?UserId={JANE}\" {admin}"),
+        ),
+    ];
+    for (title, command) in examples {
+        let _ = write!(text, "\n{dim}# {title}{dim:#}\n{command}\n");
+    }
+    let _ = write!(
+        text,
+        "\n{dim}Tokens last a day; `users token --help` makes others. Ctrl-C ends it.{dim:#}"
+    );
+    text
+}

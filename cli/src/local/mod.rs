@@ -1,0 +1,207 @@
+//! The whole service in one process: an HTTP server in API Gateway's place, the very handlers that
+//! run in Lambda, and a real DynamoDB API behind the same AWS SDK client.
+
+mod demo;
+mod dynamodb;
+mod gateway;
+mod signing_key;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::table::{StoredSigningKeys, Table};
+use shared::{App, Endpoint};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use demo::{ACME, GLOBEX, JANE};
+pub use signing_key::{SigningKey, TokenClaims};
+
+/// The `iss` of the local system's tokens.
+pub const ISSUER: &str = "https://users.local";
+/// The `aud` of the local system's tokens.
+pub const AUDIENCE: &str = "users-api";
+/// The local table's name.
+pub const TABLE_NAME: &str = "users";
+
+/// How long requests in flight may take to finish once the system is told to end.
+const DRAIN_TIME: Duration = Duration::from_millis(800);
+
+/// Every endpoint of the API.
+pub const ENDPOINTS: [Endpoint; 6] = [
+    create_user::ENDPOINT,
+    get_profile::ENDPOINT,
+    check_user_exists::ENDPOINT,
+    list_organizations::ENDPOINT,
+    get_customer_association::ENDPOINT,
+    list_customer_associations::ENDPOINT,
+];
+
+/// How a local system is to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The address that both servers listen on.
+    pub host: IpAddr,
+    /// The API's port; 0 for any that is free.
+    pub port: u16,
+    /// The DynamoDB API's port; 0 for any that is free.
+    pub dynamodb_port: u16,
+    /// Where everything is kept; `None` to keep nothing.
+    pub data_dir: Option<PathBuf>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    /// Free ports, nothing kept, the system's time.
+    fn default() -> Self {
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self {
+            host,
+            port: 0,
+            dynamodb_port: 0,
+            data_dir: None,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Why a local system did not start, in a line that says what to do.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A local system that runs until [`LocalSystem::stop`] or until it is dropped.
+pub struct LocalSystem {
+    /// Where the API answers.
+    pub api_address: SocketAddr,
+    /// Where the DynamoDB API answers.
+    pub dynamodb_address: SocketAddr,
+    /// Its table.
+    pub table: Table,
+    /// The key that signs its tokens.
+    pub signing_key: SigningKey,
+    clock: Clock,
+    stop_gateway: watch::Sender<bool>,
+    gateway: JoinHandle<()>,
+    stop_dynamodb: watch::Sender<bool>,
+    dynamodb: JoinHandle<()>,
+}
+
+impl LocalSystem {
+    /// Starts everything; it answers when this returns.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options {
+            host,
+            port,
+            dynamodb_port,
+            data_dir,
+            clock,
+        } = options;
+        let api_listener = listen(host, port, "--port").await?;
+        let dynamodb_listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
+        let address = |listener: &TcpListener| {
+            listener
+                .local_addr()
+                .map_err(|error| StartError(format!("the socket has no address: {error}")))
+        };
+        let (api_address, dynamodb_address) = (address(&api_listener)?, address(&dynamodb_listener)?);
+        let signing_key = match &data_dir {
+            Some(data_dir) => SigningKey::kept_in(data_dir),
+            None => SigningKey::generate(),
+        };
+        let signing_key = signing_key.map_err(StartError)?;
+
+        let (stop_dynamodb, stopped) = watch::channel(false);
+        let dynamodb =
+            dynamodb::start(dynamodb_listener, data_dir.as_deref(), stopped).map_err(StartError)?;
+        let table = Table::local(TABLE_NAME, &format!("http://{dynamodb_address}"));
+        prepare(&table, &signing_key, &clock).await.map_err(|error| {
+            StartError(format!(
+                "the table was not made ready: {}",
+                error.log().unwrap_or("?")
+            ))
+        })?;
+
+        let app = Arc::new(App::new(config()?, table.clone(), clock.clone()));
+        app.warm_up().await;
+        let (stop_gateway, stopped) = watch::channel(false);
+        let gateway = tokio::spawn(gateway::serve(api_listener, app, stopped));
+        Ok(Self {
+            api_address,
+            dynamodb_address,
+            table,
+            signing_key,
+            clock,
+            stop_gateway,
+            gateway,
+            stop_dynamodb,
+            dynamodb,
+        })
+    }
+
+    /// A token of this system.
+    #[must_use]
+    pub fn token(&self, claims: &TokenClaims) -> String {
+        self.signing_key.token(claims, self.clock.now())
+    }
+
+    /// Ends it: requests in flight finish first, for at most 0.8 s.
+    pub async fn stop(self) {
+        let _ = self.stop_gateway.send(true);
+        let _ = tokio::time::timeout(DRAIN_TIME, self.gateway).await;
+        let _ = self.stop_dynamodb.send(true);
+        let _ = tokio::time::timeout(Duration::from_millis(100), self.dynamodb).await;
+    }
+}
+
+async fn listen(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        StartError(match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("port {port} is in use: choose another with {flag}, or {flag} 0 for any that is free")
+            }
+            _ => format!("cannot listen on {host} port {port}: {error}"),
+        })
+    })
+}
+
+/// The settings of the functions, which read their keys from the table as they do when deployed.
+fn config() -> Result<Config, StartError> {
+    let settings = |name: &str| match name {
+        "TABLE_NAME" => Some(TABLE_NAME.to_owned()),
+        "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
+        "TOKEN_AUDIENCE" => Some(AUDIENCE.to_owned()),
+        // A setting given in the environment counts here too, but for whose tokens are accepted.
+        "SIGNING_KEYS" => None,
+        _ => std::env::var(name).ok(),
+    };
+    Config::read(true, settings).map_err(|error| StartError(error.to_string()))
+}
+
+async fn prepare(table: &Table, signing_key: &SigningKey, clock: &Clock) -> Result<(), shared::Error> {
+    table.create().await?;
+    if table.is_empty().await? {
+        demo::put(table, clock.now()).await?;
+    }
+    // What `refresh-signing-keys` does when deployed.
+    table
+        .put_signing_keys(&StoredSigningKeys {
+            jwks: signing_key.jwks(),
+            fetched_at: clock.now(),
+        })
+        .await
+}

@@ -1,0 +1,159 @@
+//! The key that signs the local system's tokens: ECDSA on P-256 (ES256).
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use shared::clock::Timestamp;
+
+use super::{AUDIENCE, ISSUER};
+
+/// The key's file in the data directory: PKCS #8 (RFC 5958), DER.
+const FILE: &str = "signing-key.p8";
+
+/// What a local token says.
+#[derive(Clone, Debug, Default)]
+pub struct TokenClaims {
+    /// `sub`: the user's id.
+    pub user_id: String,
+    /// `OrganizationId`.
+    pub organization_id: String,
+    /// `role`: a string where there is one, else an array.
+    pub roles: Vec<String>,
+    /// `email`, where there is one.
+    pub email: Option<String>,
+    /// Seconds until `exp`; negative for a token that has expired. A day where it is not given.
+    pub expires_in: Option<i64>,
+}
+
+/// Signs tokens.
+pub struct SigningKey {
+    pair: EcdsaKeyPair,
+}
+
+impl SigningKey {
+    /// A new key that is kept nowhere.
+    pub fn generate() -> Result<Self, String> {
+        Self::from_pkcs8(&new_pkcs8()?)
+    }
+
+    /// The key that a data directory keeps, in a file that its owner alone can read. Made there,
+    /// with the directory, where there is none.
+    pub fn kept_in(data_dir: &Path) -> Result<Self, String> {
+        let file = data_dir.join(FILE);
+        let fault = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}", file.display());
+        match fs::read(&file) {
+            Ok(pkcs8) => return Self::from_pkcs8(&pkcs8).map_err(|why| format!("{}: {why}", file.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(fault("read", error)),
+        }
+        create_private_dir(data_dir)
+            .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+        let pkcs8 = new_pkcs8()?;
+        // Written whole under another name first: another process never sees half a key, and a hard
+        // link, unlike a renaming, never takes the place of a key that is there already.
+        let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
+        write_private(&draft, &pkcs8).map_err(|error| fault("write", error))?;
+        let linked = fs::hard_link(&draft, &file);
+        let _ = fs::remove_file(&draft);
+        match linked {
+            Ok(()) => Self::from_pkcs8(&pkcs8),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::kept_in(data_dir),
+            Err(error) => Err(fault("write", error)),
+        }
+    }
+
+    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, String> {
+        EcdsaKeyPair::from_pkcs8(&ES256, pkcs8, &SystemRandom::new())
+            .map(|pair| Self { pair })
+            .map_err(|_| "is not a P-256 key in PKCS #8: delete it and a new one is made".to_owned())
+    }
+
+    /// The public key as a JWK Set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        // An uncompressed point: 0x04, x, y (SEC 1, section 2.3.3).
+        let (x, y) = self
+            .pair
+            .public_key()
+            .as_ref()
+            .get(1..)
+            .unwrap_or_default()
+            .split_at(32);
+        let key = json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.id(),
+            "x": BASE64URL.encode(x), "y": BASE64URL.encode(y),
+        });
+        json!({ "keys": [key] }).to_string()
+    }
+
+    fn id(&self) -> String {
+        let hash = digest(&SHA256, self.pair.public_key().as_ref());
+        BASE64URL.encode(hash.as_ref().get(..9).unwrap_or_default())
+    }
+
+    /// A token with these claims, issued at `now`.
+    #[must_use]
+    pub fn token(&self, claims: &TokenClaims, now: Timestamp) -> String {
+        let expires_in = claims
+            .expires_in
+            .unwrap_or_else(|| Duration::from_hours(24).as_secs().cast_signed());
+        let role = match claims.roles.as_slice() {
+            [role] => json!(role),
+            roles => json!(roles),
+        };
+        let mut payload = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": claims.user_id, "OrganizationId": claims.organization_id,
+            "role": role, "iat": now.seconds(), "exp": now.seconds().saturating_add(expires_in),
+        });
+        if let (Some(email), Some(payload)) = (&claims.email, payload.as_object_mut()) {
+            payload.insert("email".to_owned(), json!(email));
+        }
+        self.sign(&payload)
+    }
+
+    /// Any payload, signed (RFC 7515, compact serialization).
+    #[must_use]
+    pub fn sign(&self, payload: &Value) -> String {
+        let header = json!({ "alg": "ES256", "typ": "JWT", "kid": self.id() });
+        let message = [header, payload.clone()]
+            .map(|part| BASE64URL.encode(part.to_string()))
+            .join(".");
+        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes());
+        let signature = signature
+            .map(|signature| BASE64URL.encode(signature.as_ref()))
+            .unwrap_or_default();
+        format!("{message}.{signature}")
+    }
+}
+
+fn new_pkcs8() -> Result<Vec<u8>, String> {
+    EcdsaKeyPair::generate_pkcs8(&ES256, &SystemRandom::new())
+        .map(|pkcs8| pkcs8.as_ref().to_vec())
+        .map_err(|_| "the operating system gave no randomness for a signing key".to_owned())
+}
+
+fn create_private_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+fn write_private(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

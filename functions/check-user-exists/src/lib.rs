@@ -1,0 +1,36 @@
+//! `GET /api/users/exists`: whether a user account exists for an e-mail address.
+
+use serde::Serialize;
+use shared::http::{Request, Response};
+use shared::model::Email;
+use shared::{App, Endpoint, Error};
+
+/// Public, and rate limited: at most 10 requests in any 60 seconds for each client address.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "check-user-exists",
+    method: "GET",
+    path: "/api/users/exists",
+    policy: None,
+    handler: |app, request| Box::pin(handle(app, request)),
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
+    // Every request counts, valid or not, and every answer says what is left.
+    let quota = app.exists_limiter.admit(request.client_address()?).await?;
+    match look_up(app, request).await {
+        Ok(response) => Ok(response.with_quota(&quota)),
+        Err(error) => Err(error.with_quota(quota)),
+    }
+}
+
+async fn look_up(app: &App, request: &Request) -> Result<Response, Error> {
+    let email: Email = request.query()?.required("Email")?;
+    let user_exists = app.table.user_id_of(&email).await?.is_some();
+    Response::ok(&Existence { user_exists })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Existence {
+    user_exists: bool,
+}

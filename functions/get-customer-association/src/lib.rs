@@ -1,0 +1,26 @@
+//! `GET /api/users/customer-association`: the customer record linked to a user within the caller's
+//! organization, which is read from the token's claims.
+
+use shared::auth::Policy;
+use shared::http::{CustomerAssociationView, Request, Response};
+use shared::model::UserId;
+use shared::{App, Endpoint, Error};
+
+/// Requires the Admin role.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "get-customer-association",
+    method: "GET",
+    path: "/api/users/customer-association",
+    policy: Some(Policy::Admin),
+    handler: |app, request| Box::pin(handle(app, request)),
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
+    let admin = app.authorize(request, Policy::Admin).await?;
+    let organization_id = admin.organization_id()?;
+    let user_id: UserId = request.query()?.required("UserId")?;
+
+    let association = app.table.customer_association(&user_id, organization_id).await?;
+    let association = association.ok_or_else(Error::not_found)?;
+    Response::ok(&CustomerAssociationView::of(&association))
+}

@@ -1,0 +1,28 @@
+//! `GET /api/users/profile`: the profile of the currently authenticated user. The user id and the
+//! organization id are read from the token's claims.
+
+use shared::auth::Policy;
+use shared::http::{Request, Response, UserView};
+use shared::{App, Endpoint, Error};
+
+/// Requires the Customer role.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "get-profile",
+    method: "GET",
+    path: "/api/users/profile",
+    policy: Some(Policy::Customer),
+    handler: |app, request| Box::pin(handle(app, request)),
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
+    let customer = app.authorize(request, Policy::Customer).await?;
+    let (user_id, organization_id) = (customer.user_id()?, customer.organization_id()?);
+    request.query()?;
+
+    let user = app
+        .table
+        .member(user_id, organization_id)
+        .await?
+        .ok_or_else(Error::not_found)?;
+    Response::ok(&UserView::with_preferred_email(&user))
+}

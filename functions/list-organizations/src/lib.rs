@@ -1,0 +1,74 @@
+//! `GET /api/users/organizations`: the organizations that the currently authenticated user belongs
+//! to. The user id and the e-mail address are read from the token's claims.
+
+use serde::Serialize;
+use shared::auth::{Caller, Policy};
+use shared::http::{Request, Response};
+use shared::model::{Organization, OrganizationId};
+use shared::{App, Endpoint, Error};
+
+/// Requires the Admin role.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-organizations",
+    method: "GET",
+    path: "/api/users/organizations",
+    policy: Some(Policy::Admin),
+    handler: |app, request| Box::pin(handle(app, request)),
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
+    let admin = app.authorize(request, Policy::Admin).await?;
+    request.query()?;
+
+    let organization_ids = organization_ids(app, &admin).await?;
+    let organizations = app.table.organizations(&organization_ids).await?;
+    Response::ok(&Organizations {
+        organizations: organizations.iter().map(OrganizationView::of).collect(),
+    })
+}
+
+/// The organizations of the user of the token's user id; where no such record exists, of its e-mail
+/// address.
+async fn organization_ids(app: &App, admin: &Caller) -> Result<Vec<OrganizationId>, Error> {
+    if let Some(organization_ids) = app.table.organization_ids_of(admin.user_id()?).await? {
+        return Ok(organization_ids);
+    }
+    let by_email = match admin.email() {
+        Some(email) => app.table.user_id_of(email).await?,
+        None => None,
+    };
+    let organization_ids = match by_email {
+        Some(user_id) => app.table.organization_ids_of(&user_id).await?,
+        None => None,
+    };
+    organization_ids.ok_or_else(|| {
+        Error::invalid(
+            "UserId",
+            "The user cannot be found based on the access token's identity claims.",
+        )
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Organizations<'a> {
+    organizations: Vec<OrganizationView<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OrganizationView<'a> {
+    organization_id: &'a str,
+    name: &'a str,
+    slug: &'a str,
+}
+
+impl<'a> OrganizationView<'a> {
+    fn of(organization: &'a Organization) -> Self {
+        Self {
+            organization_id: organization.id.as_str(),
+            name: organization.name.as_str(),
+            slug: organization.slug.as_str(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a handler works with.
+
+use std::sync::Arc;
+
+use crate::auth::{Caller, Policy, SigningKeySource, TokenVerifier};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::error::Error;
+use crate::http::Request;
+use crate::model::{Password, PasswordHash, PasswordHasher, UserId};
+use crate::table::{RateLimiter, Table};
+
+/// What a handler works with: the table, the tokens, the limiter, the clock. Made once a process.
+pub struct App {
+    /// The table.
+    pub table: Table,
+    /// Admits requests to the public endpoint.
+    pub exists_limiter: RateLimiter,
+    tokens: Option<TokenVerifier>,
+    password_hasher: Arc<PasswordHasher>,
+    clock: Clock,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(config: Config, table: Table, clock: Clock) -> Self {
+        let tokens = config.tokens.map(|tokens| {
+            let keys = match tokens.signing_keys {
+                Some(keys) => SigningKeySource::inline(keys, clock.clone()),
+                None => SigningKeySource::table(table.clone(), tokens.signing_keys_max_age, clock.clone()),
+            };
+            TokenVerifier::new(
+                keys,
+                &tokens.issuer,
+                &tokens.audience,
+                tokens.claim_names,
+                clock.clone(),
+            )
+        });
+        Self {
+            exists_limiter: RateLimiter::new(table.clone(), config.exists_limit, clock.clone()),
+            password_hasher: Arc::new(config.password_hasher),
+            table,
+            tokens,
+            clock,
+        }
+    }
+
+    /// Does before the first request what can be done before it: reads the signing keys, which
+    /// opens the connection to the table. A failure is left for the first request to meet.
+    pub async fn warm_up(&self) {
+        let done = match &self.tokens {
+            Some(tokens) if tokens.reads_table() => tokens.warm_up().await,
+            _ => self.table.open_connection().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(cause = error.log(), "the table could not be read at start-up");
+        }
+    }
+
+    /// The bearer of the request's token, if it carries the policy's role.
+    pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
+        let tokens = self
+            .tokens
+            .as_ref()
+            .ok_or_else(|| Error::defect("this function takes no tokens"))?;
+        tokens.authorize(request, policy).await
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new user id.
+    pub fn new_user_id(&self) -> Result<UserId, Error> {
+        UserId::random().map_err(|_| Error::unavailable("the operating system gave no randomness"))
+    }
+
+    /// Hashes a password, off the asynchronous thread.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Error> {
+        let hasher = self.password_hasher.clone();
+        tokio::task::spawn_blocking(move || hasher.hash(&password))
+            .await
+            .map_err(|_| Error::defect("the hashing of a password ended early"))?
+            .map_err(|error| Error::defect(format!("a password was not hashed: {error}")))
+    }
+}

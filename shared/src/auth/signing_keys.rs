@@ -1,0 +1,279 @@
+//! The keys whose signatures count, and where they come from.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::{Clock, Timestamp};
+use crate::error::Error;
+use crate::table::Table;
+
+/// The least size of an RSA modulus (RFC 7518, section 3.3), in bytes.
+const MIN_RSA_BYTES: usize = 2048 / 8;
+/// The least size of an HS256 key (RFC 7518, section 3.2), in bytes.
+const MIN_HMAC_BYTES: usize = 32;
+/// How long an instance waits after a read of the keys before a token's unknown `kid`, or a read
+/// that failed, makes it read them again.
+const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
+
+/// A set of keys, each with the one algorithm that it is for.
+#[derive(Debug, Default)]
+pub struct SigningKeys(Vec<SigningKey>);
+
+#[derive(Debug)]
+pub(super) struct SigningKey {
+    id: Option<String>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+}
+
+#[derive(Deserialize)]
+struct JwkSet {
+    keys: Vec<Value>,
+}
+
+impl SigningKeys {
+    /// Reads a JWK Set (RFC 7517) that an operator wrote: every key must be usable, and a
+    /// symmetric key (`oct`, at least 32 bytes, for HS256) may be among them.
+    pub fn parse_inline(jwks: &str) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
+        let keys = set.keys.into_iter().enumerate().map(|(index, jwk)| {
+            SigningKey::parse(jwk, true).map_err(|why| format!("has an unusable key at index {index}: {why}"))
+        });
+        let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err("has no key".to_owned());
+        }
+        Ok(Self(keys))
+    }
+
+    /// Reads a JWK Set that came from an identity provider: what is not a usable public signature
+    /// key is left out.
+    pub fn parse_published(jwks: &str) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
+        Ok(Self(
+            set.keys
+                .into_iter()
+                .filter_map(|jwk| SigningKey::parse(jwk, false).ok())
+                .collect(),
+        ))
+    }
+
+    /// The key that a token's header names. Where it names none, there must be only one choice.
+    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&SigningKey> {
+        let mut of_algorithm = self.0.iter().filter(|key| key.algorithm == algorithm);
+        match id {
+            Some(id) => of_algorithm.find(|key| key.id.as_deref() == Some(id)),
+            None => of_algorithm.next().filter(|_| of_algorithm.next().is_none()),
+        }
+    }
+
+    fn knows(&self, id: Option<&str>) -> bool {
+        id.is_none() || self.0.iter().any(|key| key.id.as_deref() == id)
+    }
+}
+
+impl SigningKey {
+    fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
+        let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| "it is not a JWK")?;
+        let common = &jwk.common;
+        if common
+            .public_key_use
+            .as_ref()
+            .is_some_and(|r#use| *r#use != PublicKeyUse::Signature)
+        {
+            return Err("its use is not sig");
+        }
+        if common
+            .key_operations
+            .as_ref()
+            .is_some_and(|operations| !operations.contains(&KeyOperations::Verify))
+        {
+            return Err("its key_ops lack verify");
+        }
+        let named = common.key_algorithm.map(Algorithm::try_from).transpose();
+        let named = named.map_err(|_| "its alg is not a supported signature algorithm")?;
+        let algorithm = algorithm(&jwk.algorithm, named, symmetric_allowed)?;
+        let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parameters are not base64url")?;
+        let size = match key.kind() {
+            DecodingKeyKind::RsaModulusExponent { n, .. } => n.len(),
+            DecodingKeyKind::SecretOrDer(bytes) => bytes.len(),
+        };
+        match algorithm {
+            Algorithm::HS256 if size < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
+            // An uncompressed point (SEC 1, section 2.3.3).
+            Algorithm::ES256 if size != 65 => Err("it is not a point of P-256"),
+            Algorithm::ES384 if size != 97 => Err("it is not a point of P-384"),
+            Algorithm::EdDSA if size != 32 => Err("it is not an Ed25519 key"),
+            Algorithm::HS256 | Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => Ok(Self {
+                id: jwk.common.key_id,
+                algorithm,
+                key,
+            }),
+            _ if size < MIN_RSA_BYTES => Err("its modulus is shorter than 2048 bits"),
+            _ => Ok(Self {
+                id: jwk.common.key_id,
+                algorithm,
+                key,
+            }),
+        }
+    }
+}
+
+/// The one algorithm of a key. A key that names none has the one that its type and curve imply;
+/// an RSA key has RS256, which is what providers that omit `alg` sign with.
+fn algorithm(
+    parameters: &AlgorithmParameters,
+    named: Option<Algorithm>,
+    symmetric_allowed: bool,
+) -> Result<Algorithm, &'static str> {
+    use Algorithm::{ES256, ES384, EdDSA, HS256, PS256, PS384, PS512, RS256, RS384, RS512};
+    let possible: &[Algorithm] = match parameters {
+        AlgorithmParameters::RSA(_) => &[RS256, RS384, RS512, PS256, PS384, PS512],
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => &[ES256],
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P384 => &[ES384],
+        AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => &[EdDSA],
+        AlgorithmParameters::OctetKey(_) if symmetric_allowed => &[HS256],
+        AlgorithmParameters::OctetKey(_) => return Err("it is symmetric"),
+        _ => return Err("its type or curve is not supported"),
+    };
+    match named {
+        Some(named) if possible.contains(&named) => Ok(named),
+        Some(_) => Err("its alg does not fit its type"),
+        None => possible.first().copied().ok_or("its type is not supported"),
+    }
+}
+
+/// Where the keys come from.
+pub struct SigningKeySource {
+    clock: Clock,
+    max_age: Duration,
+    /// `None` where the keys are settings and never change.
+    table: Option<Table>,
+    known: RwLock<Known>,
+    /// Held while the item is read, so that many requests cause one read.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Known {
+    keys: Arc<SigningKeys>,
+    /// When the keys were last read; `None` where they never were.
+    read_at: Option<Timestamp>,
+    /// When a read was last tried.
+    tried_at: Option<Timestamp>,
+}
+
+impl SigningKeySource {
+    /// Keys that are settings.
+    #[must_use]
+    pub fn inline(keys: SigningKeys, clock: Clock) -> Self {
+        Self::new(
+            None,
+            Known {
+                keys: Arc::new(keys),
+                read_at: None,
+                tried_at: None,
+            },
+            Duration::MAX,
+            clock,
+        )
+    }
+
+    /// The keys of the table's signing-keys item, read again when older than `max_age`.
+    #[must_use]
+    pub fn table(table: Table, max_age: Duration, clock: Clock) -> Self {
+        Self::new(
+            Some(table),
+            Known {
+                keys: Arc::default(),
+                read_at: None,
+                tried_at: None,
+            },
+            max_age,
+            clock,
+        )
+    }
+
+    fn new(table: Option<Table>, known: Known, max_age: Duration, clock: Clock) -> Self {
+        Self {
+            clock,
+            max_age,
+            table,
+            known: RwLock::new(known),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn reads_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keys, fresh enough for a token whose header names the key `id`.
+    ///
+    /// # Errors
+    /// [`crate::error::ErrorKind::Unavailable`] where no keys are known and none can be read. Keys
+    /// that are old and cannot be read again go on counting: a table that is down stops nobody here.
+    pub(super) async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
+        let known = self.known();
+        if !self.must_read(&known, id) {
+            return Ok(known.keys);
+        }
+        let _reading = self.reading.lock().await;
+        let known = self.known();
+        if !self.must_read(&known, id) {
+            return Ok(known.keys);
+        }
+        match self.read().await {
+            Ok(keys) => Ok(keys),
+            Err(error) if known.read_at.is_none() => Err(error),
+            Err(error) => {
+                tracing::warn!(cause = error.log(), "the signing keys could not be read again");
+                Ok(known.keys)
+            }
+        }
+    }
+
+    fn must_read(&self, known: &Known, id: Option<&str>) -> bool {
+        if self.table.is_none() {
+            return false;
+        }
+        let Some(read_at) = known.read_at else { return true };
+        let now = self.clock.now();
+        let cooling = known
+            .tried_at
+            .is_some_and(|tried_at| now.since(tried_at) < REREAD_COOL_DOWN);
+        !cooling && (now.since(read_at) >= self.max_age || !known.keys.knows(id))
+    }
+
+    /// Reads the keys from the table, whatever is known.
+    pub(crate) async fn read(&self) -> Result<Arc<SigningKeys>, Error> {
+        let Some(table) = &self.table else {
+            return Ok(self.known().keys);
+        };
+        let tried_at = Some(self.clock.now());
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tried_at = tried_at;
+        let stored = table.signing_keys().await?;
+        let stored = stored.ok_or_else(|| Error::unavailable("the table holds no signing keys yet"))?;
+        let keys = SigningKeys::parse_published(&stored.jwks)
+            .map_err(|why| Error::defect(format!("the table's signing-keys item {why}")))?;
+        let keys = Arc::new(keys);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known {
+            keys: keys.clone(),
+            read_at: tried_at,
+            tried_at,
+        };
+        Ok(keys)
+    }
+}

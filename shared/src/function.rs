@@ -1,0 +1,121 @@
+//! A function: its start, its run loop, and the way of a request through it.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::FutureExt as _;
+use lambda_runtime::{LambdaEvent, service_fn};
+use tracing::Instrument as _;
+
+use crate::app::App;
+use crate::auth::Policy;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::http::{Event, Request, Response, problem};
+use crate::model::{OrganizationId, UserId};
+use crate::table::Table;
+use crate::telemetry;
+
+/// An endpoint of the API: what API Gateway routes to a function, and the function's handler.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// The function's name.
+    pub name: &'static str,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// The policy that a caller's token must fulfil; `None` where the endpoint is public.
+    pub policy: Option<Policy>,
+    /// Answers a request.
+    pub handler: Handler,
+}
+
+/// Answers a request.
+pub type Handler = for<'a> fn(&'a App, &'a Request) -> Answer<'a>;
+
+/// The answer to a request, in the making.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
+
+/// How long before Lambda would end the invocation an answer is given up.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(250);
+
+/// Runs an endpoint's function in Lambda: reads the settings, opens the connection to the table and
+/// answers events until Lambda ends the process.
+pub fn run(endpoint: Endpoint) -> ExitCode {
+    telemetry::init();
+    log_panics_without_their_message();
+    match start(endpoint) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn start(endpoint: Endpoint) -> Result<(), lambda_runtime::Error> {
+    let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
+    let table = Table::from_lambda_environment(&config.table_name);
+    let app = Arc::new(App::new(config, table, Clock::system()));
+    app.warm_up().await;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+        let app = app.clone();
+        async move {
+            // Lambda gives the deadline as a time of day. One that has passed leaves no time.
+            let left = event
+                .context
+                .deadline()
+                .duration_since(SystemTime::now())
+                .unwrap_or_default();
+            let response = respond(endpoint, &app, event.payload.into(), left).await;
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    }))
+    .await
+}
+
+/// Answers a request before `time_left` has passed, whatever happens, and logs its outcome.
+pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left: Duration) -> Response {
+    let started = Instant::now();
+    let answer = AssertUnwindSafe((endpoint.handler)(app, &request)).catch_unwind();
+    let answer = answer.instrument(tracing::info_span!("request", request_id = request.id()));
+    let answer = match tokio::time::timeout(time_left.saturating_sub(DEADLINE_MARGIN), answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Error::defect("the handler panicked")),
+        Err(_) => Err(Error::unavailable("the invocation's time ran out")),
+    };
+    let cause = answer.as_ref().err().and_then(Error::log).map(ToOwned::to_owned);
+    if matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::Defect)) {
+        tracing::error!(request_id = request.id(), cause, "a defect");
+    }
+    let response = match answer {
+        Ok(response) => response.for_request(request.id()),
+        Err(error) => problem::response(&error, request.id()),
+    };
+    tracing::info!(
+        request_id = request.id(),
+        route = format_args!("{} {}", endpoint.method, endpoint.path),
+        status = response.status(),
+        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        user_id = request.caller_user_id().map(UserId::as_str),
+        organization_id = request.caller_organization_id().map(OrganizationId::as_str),
+        cause,
+        "answered"
+    );
+    response
+}
+
+/// A panic's message may quote what a caller sent, so the log gets its place alone.
+pub fn log_panics_without_their_message() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
+}

@@ -1,0 +1,12 @@
+//! HTTP as API Gateway hands it over and takes it back: payload format 2.0.
+
+mod event;
+pub mod problem;
+mod request;
+mod response;
+mod view;
+
+pub use event::Event;
+pub use request::{BodyFields, MAX_BODY_BYTES, Query, Request};
+pub use response::Response;
+pub use view::{CustomerAssociationView, UserView};

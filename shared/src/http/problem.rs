@@ -1,0 +1,104 @@
+//! Problem documents (RFC 9457), in the shape in which ASP.NET Core writes them. The one place
+//! where an [`Error`] becomes HTTP.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Response;
+use super::response::whole_seconds;
+use crate::error::{Error, ErrorKind};
+
+/// How long a client is asked to wait where a dependency failed.
+pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+macro_rules! rfc9110 {
+    ($section:literal) => {
+        concat!("https://tools.ietf.org/html/rfc9110#section-", $section)
+    };
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a BTreeMap<&'static str, Vec<String>>>,
+    trace_id: &'a str,
+}
+
+/// The answer to the request `request_id` that failed with `error`.
+pub(crate) fn response(error: &Error, request_id: &str) -> Response {
+    let (status, r#type, title) = match error.kind() {
+        ErrorKind::Invalid(_) => (400, rfc9110!("15.5.1"), "One or more validation errors occurred"),
+        ErrorKind::TokenMissing | ErrorKind::TokenInvalid => (401, rfc9110!("15.5.2"), "Unauthorized"),
+        ErrorKind::RoleMissing => (403, rfc9110!("15.5.4"), "Forbidden"),
+        ErrorKind::NotFound => (404, rfc9110!("15.5.5"), "Not Found"),
+        ErrorKind::BodyTooLarge { .. } => (413, rfc9110!("15.5.14"), "Content Too Large"),
+        ErrorKind::MediaTypeUnsupported => (415, rfc9110!("15.5.16"), "Unsupported Media Type"),
+        // 429 is not in RFC 9110: it comes from RFC 6585.
+        ErrorKind::RateLimited { .. } => (
+            429,
+            "https://tools.ietf.org/html/rfc6585#section-4",
+            "Too Many Requests",
+        ),
+        ErrorKind::Defect => (
+            500,
+            rfc9110!("15.6.1"),
+            "An error occurred while processing your request",
+        ),
+        ErrorKind::Unavailable => (503, rfc9110!("15.6.4"), "Service Unavailable"),
+    };
+    let detail: Option<Cow<'static, str>> = match error.kind() {
+        ErrorKind::BodyTooLarge { limit } => Some(format!("The body may have at most {limit} bytes.").into()),
+        ErrorKind::MediaTypeUnsupported => Some("The body must be application/json in UTF-8.".into()),
+        ErrorKind::Unavailable => Some("The same request may succeed later.".into()),
+        _ => None,
+    };
+    let errors = match error.kind() {
+        ErrorKind::Invalid(errors) => Some(errors.fields()),
+        _ => None,
+    };
+    let problem = Problem {
+        r#type,
+        title,
+        status,
+        detail,
+        errors,
+        trace_id: request_id,
+    };
+    // Texts and numbers alone always serialize.
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    let mut response = Response::new(status, "application/problem+json", body).for_request(request_id);
+
+    match error.kind() {
+        // RFC 6750, section 3: no error code where no token was sent.
+        ErrorKind::TokenMissing => response.set_header("WWW-Authenticate", "Bearer".to_owned()),
+        ErrorKind::TokenInvalid => {
+            response.set_header("WWW-Authenticate", "Bearer error=\"invalid_token\"".to_owned());
+        }
+        ErrorKind::RoleMissing => {
+            response.set_header(
+                "WWW-Authenticate",
+                "Bearer error=\"insufficient_scope\"".to_owned(),
+            );
+        }
+        ErrorKind::RateLimited { retry_after } => {
+            response.set_header("Retry-After", whole_seconds(*retry_after).max(1).to_string());
+        }
+        ErrorKind::Unavailable => {
+            response.set_header("Retry-After", UNAVAILABLE_RETRY_AFTER.as_secs().to_string());
+        }
+        _ => {}
+    }
+    match error.quota() {
+        Some(quota) => response.with_quota(quota),
+        None => response,
+    }
+}

@@ -1,0 +1,294 @@
+//! Passwords: checked, hashed, and never readable.
+
+use std::fmt;
+
+use argon2::password_hash::{PasswordHasher as _, phc};
+use argon2::{Algorithm, Argon2, Params, Version};
+use zeroize::Zeroizing;
+
+use super::Invalid;
+
+/// An initial password, wiped from memory when dropped.
+///
+/// 8 to 128 characters of any script, no composition rules, not one of the most common ones
+/// (NIST SP 800-63B-4, section 3.1.1.2).
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl TryFrom<String> for Password {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        let password = Zeroizing::new(text);
+        if !(8..=128).contains(&password.chars().count()) {
+            return Err(Invalid("must be 8 to 128 characters long"));
+        }
+        if COMMON_PASSWORDS
+            .iter()
+            .any(|common| common.eq_ignore_ascii_case(&password))
+        {
+            return Err(Invalid("must not be one of the most common passwords"));
+        }
+        Ok(Self(password))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// An argon2id hash in the PHC string format. Whoever has it can guess offline, so it is not shown.
+pub struct PasswordHash(Zeroizing<String>);
+
+impl PasswordHash {
+    /// The PHC string, for the table and for nothing else.
+    #[must_use]
+    pub fn as_phc_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// Hashes passwords with argon2id, version 1.3 (RFC 9106).
+#[derive(Clone, Debug)]
+pub struct PasswordHasher {
+    params: Params,
+}
+
+impl PasswordHasher {
+    /// A hasher with these costs: memory in KiB, number of passes, lanes.
+    ///
+    /// # Errors
+    /// Says which costs argon2 allows, where these are not.
+    pub fn new(memory_kib: u32, iterations: u32, parallelism: u32) -> Result<Self, Invalid> {
+        Params::new(memory_kib, iterations, parallelism, None)
+            .map(|params| Self { params })
+            .map_err(|_| {
+                Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
+            })
+    }
+
+    /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU: not for an
+    /// asynchronous thread.
+    ///
+    /// # Errors
+    /// Fails where the operating system gives no memory or no randomness.
+    pub fn hash(&self, password: &Password) -> Result<PasswordHash, argon2::password_hash::Error> {
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        let hash: phc::PasswordHash = argon2.hash_password(password.0.as_bytes())?;
+        Ok(PasswordHash(Zeroizing::new(hash.to_string())))
+    }
+}
+
+/// The passwords of at least 8 characters that head the public lists of leaked ones.
+const COMMON_PASSWORDS: &[&str] = &[
+    "00000000",
+    "0987654321",
+    "11111111",
+    "1111111111",
+    "11223344",
+    "12121212",
+    "123123123",
+    "12341234",
+    "1234512345",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "1234567891",
+    "12345678910",
+    "123456789a",
+    "1234qwer",
+    "123qweasd",
+    "147258369",
+    "1q2w3e4r",
+    "1q2w3e4r5t",
+    "1qaz2wsx",
+    "55555555",
+    "66666666",
+    "741852963",
+    "77777777",
+    "87654321",
+    "88888888",
+    "987654321",
+    "99999999",
+    "a1234567",
+    "a12345678",
+    "a123456789",
+    "aa123456",
+    "aa12345678",
+    "abc12345",
+    "abcd1234",
+    "abcdefgh",
+    "admin123",
+    "administrator",
+    "adobe123",
+    "asdfasdf",
+    "asdfghjk",
+    "asdfghjkl",
+    "baseball",
+    "basketball",
+    "business",
+    "butterfly",
+    "changeme",
+    "chocolate",
+    "computer",
+    "corvette",
+    "danielle",
+    "dragon123",
+    "einstein",
+    "elizabeth",
+    "facebook",
+    "football",
+    "football1",
+    "garfield",
+    "google123",
+    "hello123",
+    "iloveyou",
+    "iloveyou1",
+    "internet",
+    "jennifer",
+    "jonathan",
+    "jordan23",
+    "letmein1",
+    "letmein123",
+    "liverpool",
+    "lovely123",
+    "maverick",
+    "mercedes",
+    "michael1",
+    "michelle",
+    "midnight",
+    "minecraft",
+    "mustang1",
+    "nicholas",
+    "p@ssw0rd",
+    "pass1234",
+    "passport",
+    "passw0rd",
+    "password",
+    "password!",
+    "password1",
+    "password1!",
+    "password12",
+    "password123",
+    "password123!",
+    "patricia",
+    "pokemon1",
+    "princess",
+    "princess1",
+    "q1w2e3r4",
+    "q1w2e3r4t5",
+    "qazwsxedc",
+    "qq123456",
+    "qwer1234",
+    "qwerasdf",
+    "qwerty12",
+    "qwerty123",
+    "qwertyui",
+    "qwertyuiop",
+    "samantha",
+    "spiderman",
+    "starwars",
+    "sunshine",
+    "sunshine1",
+    "superman",
+    "superman1",
+    "test1234",
+    "testtest",
+    "trustno1",
+    "unknown1",
+    "victoria",
+    "welcome1",
+    "welcome123",
+    "whatever",
+    "william1",
+    "zaq12wsx",
+    "zxcvbnm1",
+    "zxcvbnm123",
+];
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::PasswordVerifier as _;
+
+    use super::*;
+
+    fn password(text: &str) -> Result<Password, Invalid> {
+        Password::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn any_script_and_no_composition_rules() {
+        for good in [
+            "SecurePass123!",
+            "aaaaaaab",
+            "pässwörter",
+            "密码密码密码密码",
+            "correct horse battery staple",
+        ] {
+            assert!(password(good).is_ok(), "{good}");
+        }
+        assert!(password(&"é".repeat(128)).is_ok());
+        for bad in [
+            "",
+            "1234567",
+            "éééé123",
+            "PASSWORD",
+            "Password123",
+            &"x".repeat(129),
+        ] {
+            assert!(password(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_common_passwords_is_sorted_once_each_and_long_enough_to_matter() {
+        assert!(COMMON_PASSWORDS.is_sorted_by(|a, b| a < b));
+        assert!(
+            COMMON_PASSWORDS
+                .iter()
+                .all(|common| common.len() >= 8 && common.is_ascii())
+        );
+    }
+
+    #[test]
+    fn a_hash_verifies_its_password_alone_and_is_salted() {
+        let hasher = PasswordHasher::new(8, 1, 1).unwrap();
+        let hash = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
+        assert!(hash.as_phc_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        let parsed = phc::PasswordHash::new(hash.as_phc_str()).unwrap();
+        assert!(
+            Argon2::default()
+                .verify_password(b"SecurePass123!", &parsed)
+                .is_ok()
+        );
+        assert!(
+            Argon2::default()
+                .verify_password(b"SecurePass123", &parsed)
+                .is_err()
+        );
+        let again = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
+        assert_ne!(hash.as_phc_str(), again.as_phc_str());
+    }
+
+    #[test]
+    fn costs_that_argon2_refuses_are_refused() {
+        for (memory, iterations, lanes) in [(0, 2, 1), (7, 1, 1), (19456, 0, 1), (19456, 2, 0)] {
+            assert!(PasswordHasher::new(memory, iterations, lanes).is_err());
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_password_nor_hash() {
+        let secret = password("SecurePass123!").unwrap();
+        let hash = PasswordHasher::new(8, 1, 1).unwrap().hash(&secret).unwrap();
+        assert_eq!(format!("{secret:?} {hash:?}"), "Password(…) PasswordHash(…)");
+    }
+}

@@ -1,0 +1,25 @@
+//! Rate limits and what is left of them.
+
+use std::time::Duration;
+
+/// At most `limit` requests in any `window`: a sliding window, no calendar minute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateLimit {
+    /// What is limited; the name of the policy in the `RateLimit` headers.
+    pub name: &'static str,
+    /// How many requests a client may send in one window.
+    pub limit: u16,
+    /// The length of the window.
+    pub window: Duration,
+}
+
+/// What is left of a client's [`RateLimit`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quota {
+    /// The limit.
+    pub rate_limit: RateLimit,
+    /// How many requests would be admitted now.
+    pub remaining: u16,
+    /// How long until one more request will be admitted.
+    pub reset: Duration,
+}

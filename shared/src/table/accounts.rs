@@ -1,0 +1,112 @@
+//! Accounts: what is written together when a user is created or joins an organization.
+
+use super::email_claims::USER_ID;
+use super::item::NewItem;
+use super::keys::{Key, KeyKind};
+use super::transaction::{Outcome, Transaction};
+use super::{Table, time, users};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::model::{OrganizationId, PasswordHash, User, UserId};
+
+/// A membership to be added: where, by whom, when.
+#[derive(Clone, Debug)]
+pub struct NewMembership {
+    /// The organization to join.
+    pub organization_id: OrganizationId,
+    /// The user who adds the member.
+    pub added_by: UserId,
+    /// When.
+    pub joined_at: Timestamp,
+}
+
+/// What became of an account that was to be created.
+#[derive(Debug)]
+pub enum Creation {
+    /// It is there, with its membership.
+    Created,
+    /// Nothing was written: this account has the e-mail address.
+    EmailTaken(UserId),
+    /// Nothing was written: there is no such organization.
+    OrganizationMissing,
+}
+
+/// What became of a membership that was to be added.
+#[derive(Debug)]
+pub enum Joining {
+    /// The user is a member, now or already before.
+    Member(Box<User>),
+    /// Nothing was written: there is no such organization.
+    OrganizationMissing,
+    /// Nothing was written: there is no such user.
+    UserMissing,
+}
+
+impl Table {
+    /// Creates an account in one transaction: e-mail claim, user, credential and membership, if the
+    /// organization exists. At most one account can ever hold an e-mail claim.
+    pub async fn create_account(
+        &self,
+        user: &User,
+        password_hash: Option<&PasswordHash>,
+        membership: &NewMembership,
+    ) -> Result<Creation, Error> {
+        let claim = NewItem::new(Key::email_claim(&user.email.normalized())).with(USER_ID, user.id.as_str());
+        let mut transaction = Transaction::new(self).put_new(claim).put_new(users::to_item(
+            user,
+            &membership.added_by,
+            membership.joined_at,
+        )?);
+        if let Some(hash) = password_hash {
+            let credential = NewItem::new(Key::credential(&user.id)).with("PasswordHash", hash.as_phc_str());
+            transaction = transaction.put_new(credential);
+        }
+        let transaction = add_membership(transaction, &user.id, membership)?
+            .demand(Key::organization(&membership.organization_id));
+
+        let refusal = match transaction.commit().await? {
+            Outcome::Committed => return Ok(Creation::Created),
+            Outcome::Refused(refusal) => refusal,
+        };
+        if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
+            let holder: UserId = claim.required(USER_ID)?;
+            // An earlier try of this very call may have been written with its answer lost.
+            return Ok(if holder == user.id {
+                Creation::Created
+            } else {
+                Creation::EmailTaken(holder)
+            });
+        }
+        if refusal.names(KeyKind::Organization) {
+            return Ok(Creation::OrganizationMissing);
+        }
+        Err(Error::defect("a new user's id is taken"))
+    }
+
+    /// Adds a membership, once: who and when stay those of the first time. Reads the user meanwhile.
+    pub async fn join(&self, user: &UserId, membership: &NewMembership) -> Result<Joining, Error> {
+        let transaction = add_membership(Transaction::new(self), user, membership)?
+            .demand(Key::organization(&membership.organization_id))
+            .demand(Key::user(user));
+        let (outcome, user) = tokio::try_join!(transaction.commit(), self.user(user))?;
+        Ok(match (outcome, user) {
+            (Outcome::Committed, Some(user)) => Joining::Member(Box::new(user)),
+            (Outcome::Refused(refusal), _) if refusal.names(KeyKind::Organization) => {
+                Joining::OrganizationMissing
+            }
+            _ => Joining::UserMissing,
+        })
+    }
+}
+
+fn add_membership(
+    transaction: Transaction,
+    user: &UserId,
+    membership: &NewMembership,
+) -> Result<Transaction, Error> {
+    let attributes = [
+        ("JoinedAt", time::to_text(membership.joined_at)?),
+        ("AddedBy", membership.added_by.to_string()),
+    ];
+    Ok(transaction.put_absent_attributes(Key::membership(user, &membership.organization_id), attributes))
+}

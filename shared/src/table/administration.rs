@@ -1,0 +1,171 @@
+//! What an operator does with the table. No function calls any of it.
+
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
+};
+
+use super::item::Item;
+use super::keys::{self, KEY_ATTRIBUTES, TTL_ATTRIBUTE};
+use super::{Table, error, organizations};
+use crate::error::Error;
+use crate::model::Organization;
+
+/// A table as DynamoDB describes it.
+#[derive(Clone, Debug)]
+pub struct TableDescription {
+    /// The table's name.
+    pub name: String,
+    /// Its status, such as `ACTIVE`.
+    pub status: String,
+    /// The names of the partition key and the sort key.
+    pub keys: Vec<String>,
+    /// The attribute that expires items, where that is switched on.
+    pub ttl_attribute: Option<String>,
+    /// About how many items it holds; DynamoDB counts every six hours.
+    pub item_count: i64,
+}
+
+impl Table {
+    /// Creates the table: on demand, with its keys and its TTL. Returns whether it was not there yet.
+    pub async fn create(&self) -> Result<bool, Error> {
+        let mut create = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, r#type) in KEY_ATTRIBUTES.into_iter().zip([KeyType::Hash, KeyType::Range]) {
+            let not_built = |error| Error::defect(format!("CreateTable was not built: {error}"));
+            let attribute = AttributeDefinition::builder()
+                .attribute_name(name)
+                .attribute_type(ScalarAttributeType::S)
+                .build()
+                .map_err(not_built)?;
+            let key = KeySchemaElement::builder()
+                .attribute_name(name)
+                .key_type(r#type)
+                .build();
+            create = create
+                .attribute_definitions(attribute)
+                .key_schema(key.map_err(not_built)?);
+        }
+        match create.send().await {
+            Ok(_) => {}
+            Err(error) => match error.as_service_error() {
+                Some(CreateTableError::ResourceInUseException(_)) => return Ok(false),
+                _ => return Err(error::from_sdk("CreateTable", &error)),
+            },
+        }
+        self.wait_until_active().await?;
+        let ttl = TimeToLiveSpecification::builder()
+            .enabled(true)
+            .attribute_name(TTL_ATTRIBUTE)
+            .build();
+        let ttl = ttl.map_err(|error| Error::defect(format!("UpdateTimeToLive was not built: {error}")))?;
+        let update = self
+            .client
+            .update_time_to_live()
+            .table_name(&self.name)
+            .time_to_live_specification(ttl);
+        update
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("UpdateTimeToLive", &error))?;
+        Ok(true)
+    }
+
+    async fn wait_until_active(&self) -> Result<(), Error> {
+        for round in 1..=120 {
+            if self
+                .describe()
+                .await?
+                .is_some_and(|table| table.status == "ACTIVE")
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(error::pause_before(round)).await;
+        }
+        Err(Error::unavailable("the new table did not become active"))
+    }
+
+    /// Describes the table. `None` where there is none of the name.
+    pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
+        let table = match self.client.describe_table().table_name(&self.name).send().await {
+            Ok(output) => output.table,
+            Err(error) => match error.as_service_error() {
+                Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
+                _ => return Err(error::from_sdk("DescribeTable", &error)),
+            },
+        };
+        let Some(table) = table else { return Ok(None) };
+        let ttl = self
+            .client
+            .describe_time_to_live()
+            .table_name(&self.name)
+            .send()
+            .await;
+        let ttl = ttl.map_err(|error| error::from_sdk("DescribeTimeToLive", &error))?;
+        Ok(Some(TableDescription {
+            name: self.name.clone(),
+            status: table
+                .table_status
+                .map(|status| status.as_str().to_owned())
+                .unwrap_or_default(),
+            keys: table
+                .key_schema
+                .into_iter()
+                .flatten()
+                .map(|key| key.attribute_name)
+                .collect(),
+            ttl_attribute: ttl.time_to_live_description.and_then(|ttl| ttl.attribute_name),
+            item_count: table.item_count.unwrap_or(0),
+        }))
+    }
+
+    /// Whether the table holds nothing.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .limit(1)
+            .consistent_read(true);
+        let output = scan
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("Scan", &error))?;
+        Ok(output.items.unwrap_or_default().is_empty())
+    }
+
+    /// All organizations, by id. Reads the whole table: for an operator, never for a request.
+    pub async fn all_organizations(&self) -> Result<Vec<Organization>, Error> {
+        let mut organizations = Vec::new();
+        let mut next_page = None;
+        loop {
+            let output = self
+                .client
+                .scan()
+                .table_name(&self.name)
+                .filter_expression(keys::ORGANIZATIONS_FILTER)
+                .expression_attribute_values(
+                    ":organization",
+                    AttributeValue::S(keys::ORGANIZATION.to_owned()),
+                )
+                .consistent_read(true)
+                .set_exclusive_start_key(next_page)
+                .send()
+                .await
+                .map_err(|error| error::from_sdk("Scan", &error))?;
+            for attributes in output.items.into_iter().flatten() {
+                organizations.push(organizations::from_item(&Item::with_key(attributes)?)?);
+            }
+            next_page = output.last_evaluated_key;
+            if next_page.is_none() {
+                organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+                return Ok(organizations);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Customer associations.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::item::{Item, NewItem};
+use super::keys::{Key, KeyKind, Range};
+use super::transaction::{Outcome, Transaction};
+use super::{Table, error};
+use crate::error::Error;
+use crate::model::{CustomerAssociation, OrganizationId, UserId};
+
+/// Why an association was not written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AssociateError {
+    /// There is no such user.
+    UserMissing,
+    /// There is no such organization.
+    OrganizationMissing,
+}
+
+impl Table {
+    /// The association of a user with a customer account of the organization.
+    pub async fn customer_association(
+        &self,
+        user: &UserId,
+        organization: &OrganizationId,
+    ) -> Result<Option<CustomerAssociation>, Error> {
+        let item = self.get(Key::customer_association(user, organization)).await?;
+        item.map(|item| from_item(&item)).transpose()
+    }
+
+    /// All associations of a user, by organization id, for a reader in one organization. Nothing,
+    /// as for a user that does not exist, where that organization does not know the user: by a
+    /// membership or an association of its own.
+    pub async fn customer_associations(
+        &self,
+        user: &UserId,
+        reader: &OrganizationId,
+    ) -> Result<Vec<CustomerAssociation>, Error> {
+        let items = self
+            .query(Range::associations_and_membership(user, reader))
+            .await?;
+        let membership = Key::membership(user, reader);
+        let mut known = false;
+        let mut associations = Vec::new();
+        for item in &items {
+            if item.kind() == KeyKind::CustomerAssociation {
+                let association = from_item(item)?;
+                known |= association.organization_id == *reader;
+                associations.push(association);
+            } else {
+                known |= item.key()? == membership;
+            }
+        }
+        Ok(if known { associations } else { Vec::new() })
+    }
+
+    /// Associates a user with a customer account; an association of the two is replaced.
+    pub async fn associate(
+        &self,
+        association: &CustomerAssociation,
+    ) -> Result<Result<(), AssociateError>, Error> {
+        let CustomerAssociation {
+            user_id,
+            customer_number,
+            organization_id,
+        } = association;
+        let item = NewItem::new(Key::customer_association(user_id, organization_id))
+            .with("CustomerNumber", customer_number.as_str());
+        let transaction = Transaction::new(self)
+            .put(item)
+            .demand(Key::user(user_id))
+            .demand(Key::organization(organization_id));
+        Ok(match transaction.commit().await? {
+            Outcome::Committed => Ok(()),
+            Outcome::Refused(refusal) if refusal.names(KeyKind::User) => Err(AssociateError::UserMissing),
+            Outcome::Refused(_) => Err(AssociateError::OrganizationMissing),
+        })
+    }
+
+    /// Deletes an association. Returns whether there was one.
+    pub async fn dissociate(&self, user: &UserId, organization: &OrganizationId) -> Result<bool, Error> {
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(
+                Key::customer_association(user, organization).into_attributes(),
+            ))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("DeleteItem", &error))?;
+        Ok(output.attributes.is_some())
+    }
+}
+
+fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
+    let key = item.key()?;
+    Ok(CustomerAssociation {
+        user_id: item.parsed(key.partition_id())?,
+        customer_number: item.required("CustomerNumber")?,
+        organization_id: item.parsed(key.sort_id())?,
+    })
+}

@@ -1,0 +1,22 @@
+//! E-mail claims: what makes an e-mail address one account's.
+
+use super::keys::Key;
+use super::{Item, Table};
+use crate::error::Error;
+use crate::model::{Email, UserId};
+
+/// The attribute that names the account.
+pub(super) const USER_ID: &str = "UserId";
+
+impl Table {
+    /// The id of the account that is registered under an e-mail address.
+    pub async fn user_id_of(&self, email: &Email) -> Result<Option<UserId>, Error> {
+        let claim = self.get(Key::email_claim(&email.normalized())).await?;
+        claim.map(|claim: Item| claim.required(USER_ID)).transpose()
+    }
+
+    /// Opens the connection to the table by the cheapest read that there is.
+    pub async fn open_connection(&self) -> Result<(), Error> {
+        self.get(Key::no_email_claim()).await.map(drop)
+    }
+}

@@ -1,0 +1,51 @@
+//! What a call to the table can come back with besides its answer.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::error::Error;
+
+/// The error codes that say that a request of ours was wrong: defects. Everything else that is not
+/// handled where the call is made says that the table could not be used: unavailable.
+const DEFECTS: &[&str] = &[
+    "ValidationException",
+    "SerializationException",
+    "ConditionalCheckFailedException",
+    "ItemCollectionSizeLimitExceededException",
+];
+
+/// Sorts a failed call. What an exception says may quote keys, so the log gets its code alone.
+pub(super) fn from_sdk<E, R>(operation: &str, error: &SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or("an error without a code");
+            let log = format!("{operation} answered {code}");
+            if DEFECTS.contains(&code) {
+                Error::defect(log)
+            } else {
+                Error::unavailable(log)
+            }
+        }
+        SdkError::ConstructionFailure(_) => Error::defect(format!("{operation} was not built")),
+        SdkError::TimeoutError(_) => Error::unavailable(format!("{operation} took too long")),
+        SdkError::DispatchFailure(_) => Error::unavailable(format!(
+            "{operation} did not get through: {}",
+            DisplayErrorContext(error)
+        )),
+        _ => Error::unavailable(format!("{operation} got an answer that cannot be read")),
+    }
+}
+
+/// The pause before the `round`-th repetition (from 1): a random part of 25 ms doubled each time,
+/// at most 400 ms ("full jitter").
+pub(super) fn pause_before(round: u32) -> Duration {
+    let ceiling = Duration::from_millis(25 << round.saturating_sub(1).min(4));
+    let random: [u8; 1] =
+        ring::rand::generate(&ring::rand::SystemRandom::new()).map_or([128], |r| r.expose());
+    ceiling * u32::from(random[0]) / 255
+}

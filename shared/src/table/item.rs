@@ -1,0 +1,112 @@
+//! Items, read into types. An item that is not what it should be is a defect that names its kind.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::keys::{KEY_ATTRIBUTES, Key, KeyKind};
+use crate::error::Error;
+
+/// The attributes of an item, and what kind of item it is.
+pub(super) struct Item {
+    kind: KeyKind,
+    attributes: HashMap<String, AttributeValue>,
+}
+
+impl Item {
+    pub(super) fn new(kind: KeyKind, attributes: HashMap<String, AttributeValue>) -> Self {
+        Self { kind, attributes }
+    }
+
+    /// An item that a query or a batch returned: its key says what it is.
+    pub(super) fn with_key(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
+        let [partition, sort] =
+            KEY_ATTRIBUTES.map(|name| attributes.get(name).and_then(|value| value.as_s().ok()));
+        let key = partition
+            .zip(sort)
+            .and_then(|(partition, sort)| Key::parse(partition, sort));
+        let kind = key
+            .ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?
+            .kind();
+        Ok(Self::new(kind, attributes))
+    }
+
+    pub(super) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    pub(super) fn key(&self) -> Result<Key, Error> {
+        let [partition, sort] = KEY_ATTRIBUTES.map(|name| self.text(name));
+        let key = partition
+            .zip(sort)
+            .and_then(|(partition, sort)| Key::parse(partition, sort));
+        key.ok_or_else(|| self.broken("key"))
+    }
+
+    /// An attribute that must be there.
+    pub(super) fn required<T: FromStr>(&self, name: &'static str) -> Result<T, Error> {
+        self.optional(name)?.ok_or_else(|| self.broken(name))
+    }
+
+    /// An attribute that may be absent, or `NULL`.
+    pub(super) fn optional<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Error> {
+        match self.attributes.get(name) {
+            None | Some(AttributeValue::Null(_)) => Ok(None),
+            Some(AttributeValue::S(text)) => text.parse().map(Some).map_err(|_| self.broken(name)),
+            Some(_) => Err(self.broken(name)),
+        }
+    }
+
+    /// A text that a key holds.
+    pub(super) fn parsed<T: FromStr>(&self, text: &str) -> Result<T, Error> {
+        text.parse().map_err(|_| self.broken("key"))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name)?.as_s().ok().map(String::as_str)
+    }
+
+    pub(super) fn broken(&self, attribute: &str) -> Error {
+        Error::defect(format!(
+            "the table holds a broken {:?} item: {attribute}",
+            self.kind
+        ))
+    }
+}
+
+/// The attributes of an item that is about to be written.
+pub(super) struct NewItem {
+    kind: KeyKind,
+    attributes: HashMap<String, AttributeValue>,
+}
+
+impl NewItem {
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            kind: key.kind(),
+            attributes: key.into_attributes(),
+        }
+    }
+
+    pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.attributes
+            .insert(name.to_owned(), AttributeValue::S(value.into()));
+        self
+    }
+
+    pub(super) fn with_optional(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+        self.attributes
+    }
+
+    pub(super) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+}

@@ -1,0 +1,255 @@
+//! The table's keys: the only place that spells `PK` and `SK`.
+//!
+//! An id holds no `#`, so the parts of a key are told apart; what may hold one (a normalized
+//! e-mail address, a client's address) is always the last part.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::model::{ClientAddress, NormalizedEmail, OrganizationId, UserId};
+
+/// The attributes that hold the partition key and the sort key.
+pub const KEY_ATTRIBUTES: [&str; 2] = ["PK", "SK"];
+/// The attribute after whose time (seconds since 1970) DynamoDB may delete an item.
+pub const TTL_ATTRIBUTE: &str = "ExpiresAt";
+/// The condition that selects a [`Range`].
+pub(super) const RANGE_CONDITION: &str = "PK = :partition AND SK BETWEEN :first AND :last";
+/// The condition that no item has the key that is written.
+pub(super) const ABSENT: &str = "attribute_not_exists(PK)";
+/// The condition that an item has the key that is written or checked.
+pub(super) const PRESENT: &str = "attribute_exists(PK)";
+
+/// The filter that selects the organizations of a scan.
+pub(super) const ORGANIZATIONS_FILTER: &str = "SK = :organization";
+
+const EMAIL: &str = "EMAIL";
+const USER: &str = "USER";
+const PROFILE: &str = "PROFILE";
+const MEMBERSHIP: &str = "MEMBERSHIP";
+const CUSTOMER: &str = "CUSTOMER";
+pub(super) const ORGANIZATION: &str = "ORG";
+const CREDENTIAL: &str = "CREDENTIAL";
+const RATE: &str = "RATE";
+const SIGNING_KEYS: &str = "SIGNING_KEYS";
+
+/// What kind of item a key is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum KeyKind {
+    EmailClaim,
+    User,
+    Membership,
+    CustomerAssociation,
+    Organization,
+    Credential,
+    RateLimit,
+    SigningKeys,
+}
+
+/// The key of an item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Key {
+    kind: KeyKind,
+    partition: String,
+    sort: String,
+}
+
+impl Key {
+    fn new(kind: KeyKind, partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self {
+            kind,
+            partition: partition.into(),
+            sort: sort.into(),
+        }
+    }
+
+    pub(super) fn email_claim(email: &NormalizedEmail) -> Self {
+        Self::new(KeyKind::EmailClaim, format!("{EMAIL}#{}", email.as_str()), EMAIL)
+    }
+
+    /// A key under which no e-mail claim can be: reading it only opens the connection.
+    pub(super) fn no_email_claim() -> Self {
+        Self::new(KeyKind::EmailClaim, format!("{EMAIL}#"), EMAIL)
+    }
+
+    pub(super) fn user(user: &UserId) -> Self {
+        Self::new(KeyKind::User, user_partition(user), PROFILE)
+    }
+
+    pub(super) fn membership(user: &UserId, organization: &OrganizationId) -> Self {
+        Self::new(
+            KeyKind::Membership,
+            user_partition(user),
+            format!("{MEMBERSHIP}#{organization}"),
+        )
+    }
+
+    pub(super) fn customer_association(user: &UserId, organization: &OrganizationId) -> Self {
+        Self::new(
+            KeyKind::CustomerAssociation,
+            user_partition(user),
+            format!("{CUSTOMER}#{organization}"),
+        )
+    }
+
+    pub(super) fn organization(organization: &OrganizationId) -> Self {
+        Self::new(
+            KeyKind::Organization,
+            format!("{ORGANIZATION}#{organization}"),
+            ORGANIZATION,
+        )
+    }
+
+    pub(super) fn credential(user: &UserId) -> Self {
+        Self::new(KeyKind::Credential, format!("{CREDENTIAL}#{user}"), CREDENTIAL)
+    }
+
+    pub(super) fn rate_limit(name: &str, client: ClientAddress) -> Self {
+        Self::new(KeyKind::RateLimit, format!("{RATE}#{name}#{client}"), RATE)
+    }
+
+    pub(super) fn signing_keys() -> Self {
+        Self::new(KeyKind::SigningKeys, SIGNING_KEYS, SIGNING_KEYS)
+    }
+
+    /// Reads a key back. `None` where it is not one that this module spells.
+    pub(super) fn parse(partition: &str, sort: &str) -> Option<Self> {
+        let kind = match (partition.split_once('#'), sort.split_once('#')) {
+            (Some((EMAIL, _)), None) if sort == EMAIL => KeyKind::EmailClaim,
+            (Some((USER, _)), None) if sort == PROFILE => KeyKind::User,
+            (Some((USER, _)), Some((MEMBERSHIP, _))) => KeyKind::Membership,
+            (Some((USER, _)), Some((CUSTOMER, _))) => KeyKind::CustomerAssociation,
+            (Some((ORGANIZATION, _)), None) if sort == ORGANIZATION => KeyKind::Organization,
+            (Some((CREDENTIAL, _)), None) if sort == CREDENTIAL => KeyKind::Credential,
+            (Some((RATE, _)), None) if sort == RATE => KeyKind::RateLimit,
+            (None, None) if partition == SIGNING_KEYS && sort == SIGNING_KEYS => KeyKind::SigningKeys,
+            _ => return None,
+        };
+        Some(Self::new(kind, partition, sort))
+    }
+
+    pub(super) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The id in the partition key: the user's of a user's items, the organization's of its own.
+    pub(super) fn partition_id(&self) -> &str {
+        self.partition.split_once('#').map_or("", |(_, id)| id)
+    }
+
+    /// The organization's id in the sort key of a membership or customer association.
+    pub(super) fn sort_id(&self) -> &str {
+        self.sort.split_once('#').map_or("", |(_, id)| id)
+    }
+
+    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+        KEY_ATTRIBUTES
+            .map(str::to_owned)
+            .into_iter()
+            .zip([self.partition, self.sort].map(AttributeValue::S))
+            .collect()
+    }
+}
+
+fn user_partition(user: &UserId) -> String {
+    format!("{USER}#{user}")
+}
+
+/// A range of sort keys in one partition, both ends included.
+pub(super) struct Range {
+    partition: String,
+    first: String,
+    last: String,
+}
+
+impl Range {
+    /// A user and all its memberships: `MEMBERSHIP#…` to `PROFILE`.
+    pub(super) fn memberships_and_user(user: &UserId) -> Self {
+        Self::of(user, format!("{MEMBERSHIP}#"), PROFILE.to_owned())
+    }
+
+    /// A user's customer associations, and of its memberships those up to one organization's:
+    /// `CUSTOMER#…` to `MEMBERSHIP#<organization>`.
+    pub(super) fn associations_and_membership(user: &UserId, organization: &OrganizationId) -> Self {
+        Self::of(
+            user,
+            format!("{CUSTOMER}#"),
+            format!("{MEMBERSHIP}#{organization}"),
+        )
+    }
+
+    fn of(user: &UserId, first: String, last: String) -> Self {
+        Self {
+            partition: user_partition(user),
+            first,
+            last,
+        }
+    }
+
+    /// The values of [`RANGE_CONDITION`]: partition, first and last sort key.
+    pub(super) fn into_attributes(self) -> [AttributeValue; 3] {
+        [self.partition, self.first, self.last].map(AttributeValue::S)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Email;
+
+    fn every_kind(id: &str, organization: &str) -> Vec<Key> {
+        let user: UserId = id.parse().unwrap();
+        let organization: OrganizationId = organization.parse().unwrap();
+        let email = "a#b@example.com".parse::<Email>().unwrap().normalized();
+        vec![
+            Key::email_claim(&email),
+            Key::user(&user),
+            Key::membership(&user, &organization),
+            Key::customer_association(&user, &organization),
+            Key::organization(&organization),
+            Key::credential(&user),
+            Key::rate_limit("exists", "2001:db8::1".parse().unwrap()),
+            Key::signing_keys(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_reads_back_as_it_was_written(id in "[!-\"$-~]{1,128}", organization in "[!-\"$-~]{1,128}") {
+            for key in every_kind(&id, &organization) {
+                prop_assert_eq!(Key::parse(&key.partition, &key.sort), Some(key));
+            }
+            let membership = Key::membership(&id.parse().unwrap(), &organization.parse().unwrap());
+            prop_assert_eq!((membership.partition_id(), membership.sort_id()), (&*id, &*organization));
+        }
+
+        #[test]
+        fn no_two_keys_spell_the_same(
+            one in ("[!-\"$-~]{1,4}", "[!-\"$-~]{1,4}"),
+            other in ("[!-\"$-~]{1,4}", "[!-\"$-~]{1,4}"),
+        ) {
+            prop_assume!(one != other);
+            for a in every_kind(&one.0, &one.1) {
+                for b in every_kind(&other.0, &other.1) {
+                    let same_text = a.partition == b.partition && a.sort == b.sort;
+                    prop_assert_eq!(same_text, a == b);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_key_is_none() {
+        for (partition, sort) in [
+            ("", ""),
+            ("USER", "PROFILE"),
+            ("USER#a", "OTHER"),
+            ("ORG#a", "PROFILE"),
+        ] {
+            assert_eq!(Key::parse(partition, sort), None);
+        }
+    }
+}

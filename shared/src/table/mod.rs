@@ -1,0 +1,254 @@
+//! The table: the only place that knows the AWS SDK. One file an item type, a typed function for
+//! each access pattern, and [`keys`] the only place that spells `PK` and `SK`.
+//!
+//! Every read is strongly consistent: the contract promises that what was answered is there.
+
+mod accounts;
+mod administration;
+mod customer_associations;
+mod email_claims;
+mod error;
+mod item;
+mod keys;
+mod memberships;
+mod organizations;
+mod rate_limit;
+mod signing_keys;
+mod time;
+mod transaction;
+mod users;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+pub use accounts::{Creation, Joining, NewMembership};
+pub use administration::TableDescription;
+pub use customer_associations::AssociateError;
+pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
+pub use rate_limit::RateLimiter;
+pub use signing_keys::StoredSigningKeys;
+
+use item::Item;
+use keys::Key;
+
+use crate::error::Error;
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long one try of a call may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How often a call is tried, the first time included. The SDK waits between the tries, with jitter.
+const MAX_ATTEMPTS: u32 = 3;
+/// When we drop an idle connection: DynamoDB drops it after about 60 s, and a function that was
+/// frozen meanwhile would find it dead.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// The most keys that one BatchGetItem takes.
+const MAX_BATCH_KEYS: usize = 100;
+/// How many batches are under way at once.
+const MAX_BATCHES_AT_ONCE: usize = 8;
+/// How often a batch is asked for, as long as the table leaves keys of it unprocessed.
+const MAX_BATCH_ROUNDS: u32 = 5;
+
+/// The one DynamoDB table. A clone is a handle to the same connections.
+#[derive(Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// How to reach a table.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    /// The DynamoDB API's URL, where it is not the region's own.
+    pub url: Option<String>,
+    /// The AWS region, where it is not the environment's.
+    pub region: Option<String>,
+    /// The profile in the AWS configuration files, where it is not the environment's.
+    pub profile: Option<String>,
+}
+
+impl Table {
+    /// The table `name` as a Lambda function reaches it: region, credentials and endpoint come from
+    /// the variables that Lambda sets, with no other provider asked.
+    #[must_use]
+    pub fn from_lambda_environment(name: &str) -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(variable("AWS_REGION").map(Region::new))
+            .credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ))
+            .http_client(http_client());
+        let url = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
+        Self::new(&config.build(), url, name)
+    }
+
+    /// The table `name` as a person's command line reaches it: with the usual AWS configuration.
+    pub async fn from_user_environment(name: &str, endpoint: Endpoint) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+        if let Some(region) = endpoint.region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(profile) = endpoint.profile {
+            loader = loader.profile_name(profile);
+        }
+        Self::new(&loader.load().await, endpoint.url, name)
+    }
+
+    /// The table `name` of a DynamoDB API that asks for no real credentials, such as the local one.
+    #[must_use]
+    pub fn local(name: &str, url: &str) -> Self {
+        let credentials = Credentials::new("local", "local", None, None, "local");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client());
+        Self::new(&config.build(), Some(url.to_owned()), name)
+    }
+
+    fn new(config: &SdkConfig, endpoint_url: Option<String>, name: &str) -> Self {
+        let mut config = aws_sdk_dynamodb::config::Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            // It watches large bodies; an attempt's time-out covers ours.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(url) = endpoint_url {
+            config = config.endpoint_url(url);
+        }
+        Self {
+            client: Client::from_conf(config.build()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
+        let kind = key.kind();
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_attributes()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("GetItem", &error))?;
+        Ok(output.item.map(|attributes| Item::new(kind, attributes)))
+    }
+
+    /// The items of these keys that exist, in no order.
+    async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
+        let batches: Vec<_> = keys
+            .chunks(MAX_BATCH_KEYS)
+            .map(|keys| self.batch_get_at_once(keys))
+            .collect();
+        let items = stream::iter(batches).buffer_unordered(MAX_BATCHES_AT_ONCE);
+        items
+            .try_collect::<Vec<_>>()
+            .await
+            .map(|batches| batches.into_iter().flatten().collect())
+    }
+
+    /// One batch. Keys that the table leaves unprocessed are asked for again, with growing pauses.
+    async fn batch_get_at_once(&self, batch: &[Key]) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::with_capacity(batch.len());
+        let mut keys = batch
+            .iter()
+            .cloned()
+            .map(Key::into_attributes)
+            .collect::<Vec<_>>();
+        for round in 0..MAX_BATCH_ROUNDS {
+            if round > 0 {
+                tokio::time::sleep(error::pause_before(round)).await;
+            }
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| Error::defect(format!("BatchGetItem was not built: {error}")))?;
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.name, request)
+                .send()
+                .await
+                .map_err(|error| error::from_sdk("BatchGetItem", &error))?;
+            for attributes in output
+                .responses
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, found)| found)
+            {
+                items.push(Item::with_key(attributes)?);
+            }
+            let unprocessed = output.unprocessed_keys.into_iter().flatten();
+            keys = unprocessed
+                .flat_map(|(_, unprocessed)| unprocessed.keys)
+                .collect();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(Error::unavailable(
+            "BatchGetItem left keys unprocessed, round after round",
+        ))
+    }
+
+    /// All items of a partition whose sort keys lie in a range, ends included, in their order.
+    async fn query(&self, range: keys::Range) -> Result<Vec<Item>, Error> {
+        let [partition, first, last] = range.into_attributes();
+        let mut items = Vec::new();
+        let mut next_page: Option<HashMap<String, AttributeValue>> = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .key_condition_expression(keys::RANGE_CONDITION)
+                .expression_attribute_values(":partition", partition.clone())
+                .expression_attribute_values(":first", first.clone())
+                .expression_attribute_values(":last", last.clone())
+                .consistent_read(true)
+                .set_exclusive_start_key(next_page)
+                .send()
+                .await
+                .map_err(|error| error::from_sdk("Query", &error))?;
+            for attributes in output.items.into_iter().flatten() {
+                items.push(Item::with_key(attributes)?);
+            }
+            next_page = output.last_evaluated_key;
+            if next_page.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+fn http_client() -> aws_sdk_dynamodb::config::SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .build_https()
+}

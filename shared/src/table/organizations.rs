@@ -1,0 +1,50 @@
+//! Organizations.
+
+use super::item::{Item, NewItem};
+use super::keys::Key;
+use super::{Table, error};
+use crate::error::Error;
+use crate::model::{Organization, OrganizationId};
+
+impl Table {
+    /// An organization.
+    pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
+        self.get(Key::organization(id))
+            .await?
+            .map(|item| from_item(&item))
+            .transpose()
+    }
+
+    /// Those of these organizations that exist, by id.
+    pub async fn organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, Error> {
+        let keys: Vec<_> = ids.iter().map(Key::organization).collect();
+        let items = self.batch_get(&keys).await?;
+        let mut organizations = items.iter().map(from_item).collect::<Result<Vec<_>, _>>()?;
+        organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Ok(organizations)
+    }
+
+    /// Writes an organization; one of the same id is replaced.
+    pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
+        let item = NewItem::new(Key::organization(&organization.id))
+            .with("Name", organization.name.as_str())
+            .with("Slug", organization.slug.as_str());
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.into_attributes()));
+        put.send()
+            .await
+            .map_err(|error| error::from_sdk("PutItem", &error))?;
+        Ok(())
+    }
+}
+
+pub(super) fn from_item(item: &Item) -> Result<Organization, Error> {
+    Ok(Organization {
+        id: item.parsed(item.key()?.partition_id())?,
+        name: item.required("Name")?,
+        slug: item.required("Slug")?,
+    })
+}

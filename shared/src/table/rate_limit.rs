@@ -1,0 +1,188 @@
+//! Rate limits: an exact sliding window in one write for each admitted request.
+//!
+//! The item of a client holds the times of the last admitted requests, the newest first: `T1`, `T2`
+//! … up to the limit, 10 say. One update shifts them on and puts the present time first, on the
+//! condition that the oldest is absent or has left the window.
+//!
+//! That is exact in whatever order the writes arrive: of any 11 admitted requests two are a multiple
+//! of 10 writes apart, so their times are at least a window apart. Where the clocks of two instances
+//! differ, the window is shorter by as much as they do.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use super::keys::{Key, TTL_ATTRIBUTE};
+use super::{Table, error};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, ErrorKind};
+use crate::http::problem::UNAVAILABLE_RETRY_AFTER;
+use crate::model::{ClientAddress, Quota, RateLimit};
+
+/// How many refused clients an instance remembers.
+const MAX_REMEMBERED: usize = 10_000;
+/// Admits at most so many requests of a client in any window of time.
+pub struct RateLimiter {
+    table: Table,
+    rate_limit: RateLimit,
+    clock: Clock,
+    update: String,
+    condition: String,
+    /// Clients that are known to be refused, and until when: refused from memory, without a write.
+    refused: Mutex<HashMap<ClientAddress, Timestamp>>,
+}
+
+impl RateLimiter {
+    /// A limiter that keeps its counts in `table`.
+    #[must_use]
+    pub fn new(table: Table, rate_limit: RateLimit, clock: Clock) -> Self {
+        let oldest = rate_limit.limit;
+        let shifts = (2..=oldest)
+            .rev()
+            .map(|n| format!("T{n} = if_not_exists(T{}, :never), ", n - 1));
+        let update = format!(
+            "SET {}T1 = :now, {TTL_ATTRIBUTE} = :expires",
+            shifts.collect::<String>()
+        );
+        // A time far in the future was written by a clock that was wrong: it must not lock out.
+        let condition =
+            format!("attribute_not_exists(T{oldest}) OR T{oldest} <= :cutoff OR T{oldest} > :impossible");
+        Self {
+            table,
+            rate_limit,
+            clock,
+            update,
+            condition,
+            refused: Mutex::default(),
+        }
+    }
+
+    /// Admits a request of `client`, or says how long it has to wait.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RateLimited`] where the window is full. Every error carries the client's quota:
+    /// where the count cannot be made, none.
+    pub async fn admit(&self, client: ClientAddress) -> Result<Quota, Error> {
+        let now = self.clock.now();
+        if let Some(until) = self.remembered(client, now) {
+            return Err(self.refusal(until.since(now)));
+        }
+        match self.count(client, now).await {
+            Ok(Ok(admitted)) => Ok(self.what_is_left(&admitted, now)),
+            Ok(Err(oldest)) => {
+                let until = oldest + self.rate_limit.window;
+                self.remember(client, until, now);
+                Err(self.refusal(until.since(now)))
+            }
+            Err(error) => Err(error.with_quota(self.quota(0, UNAVAILABLE_RETRY_AFTER))),
+        }
+    }
+
+    /// Counts a request: the times of the last admitted requests, this one included; or, where it is
+    /// refused, the time of the oldest.
+    async fn count(
+        &self,
+        client: ClientAddress,
+        now: Timestamp,
+    ) -> Result<Result<Vec<Timestamp>, Timestamp>, Error> {
+        let window = self.rate_limit.window;
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let result = self
+            .table
+            .client
+            .update_item()
+            .table_name(&self.table.name)
+            .set_key(Some(
+                Key::rate_limit(self.rate_limit.name, client).into_attributes(),
+            ))
+            .update_expression(&self.update)
+            .condition_expression(&self.condition)
+            .expression_attribute_values(":now", number(now.millis()))
+            .expression_attribute_values(":never", number(0))
+            .expression_attribute_values(":cutoff", number((now - window).millis()))
+            .expression_attribute_values(":impossible", number((now + window).millis()))
+            .expression_attribute_values(":expires", number((now + window).seconds() + 1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(output) => Ok(Ok(self.times(&output.attributes.unwrap_or_default()))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
+                    let times = failure
+                        .item
+                        .as_ref()
+                        .map(|item| self.times(item))
+                        .unwrap_or_default();
+                    times
+                        .last()
+                        .copied()
+                        .map(Err)
+                        .ok_or_else(|| Error::defect("a refusal came without its item"))
+                }
+                _ => Err(error::from_sdk("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// The times of an item, the newest first.
+    fn times(&self, attributes: &HashMap<String, AttributeValue>) -> Vec<Timestamp> {
+        let time = |n: u16| attributes.get(&format!("T{n}"))?.as_n().ok()?.parse().ok();
+        (1..=self.rate_limit.limit)
+            .map_while(time)
+            .map(Timestamp::from_millis)
+            .collect()
+    }
+
+    fn what_is_left(&self, admitted: &[Timestamp], now: Timestamp) -> Quota {
+        let window = self.rate_limit.window;
+        let counted = admitted
+            .iter()
+            .filter(|&&time| time > now - window && time <= now + window);
+        let oldest = counted.clone().min().copied().unwrap_or(now);
+        let used = u16::try_from(counted.count()).unwrap_or(u16::MAX);
+        self.quota(
+            self.rate_limit.limit.saturating_sub(used),
+            (oldest + window).since(now),
+        )
+    }
+
+    fn quota(&self, remaining: u16, reset: Duration) -> Quota {
+        Quota {
+            rate_limit: self.rate_limit,
+            remaining,
+            reset,
+        }
+    }
+
+    fn refusal(&self, retry_after: Duration) -> Error {
+        Error::from(ErrorKind::RateLimited { retry_after }).with_quota(self.quota(0, retry_after))
+    }
+
+    fn remembered(&self, client: ClientAddress, now: Timestamp) -> Option<Timestamp> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused
+            .get(&client)
+            .copied()
+            .filter(|&until| self.is_ahead(until, now))
+    }
+
+    fn remember(&self, client: ClientAddress, until: Timestamp, now: Timestamp) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= MAX_REMEMBERED {
+            refused.retain(|_, &mut until| self.is_ahead(until, now));
+        }
+        if refused.len() < MAX_REMEMBERED {
+            refused.insert(client, until);
+        }
+    }
+
+    /// Whether a refusal still stands; one that is too far ahead comes from a clock that was wrong.
+    fn is_ahead(&self, until: Timestamp, now: Timestamp) -> bool {
+        until > now && until <= now + self.rate_limit.window * 2
+    }
+}

@@ -1,0 +1,47 @@
+//! The identity provider's signing keys, kept in the table so that no request asks the provider.
+
+use super::item::NewItem;
+use super::keys::Key;
+use super::{Table, error, time};
+use crate::clock::Timestamp;
+use crate::error::Error;
+
+/// The signing-keys item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredSigningKeys {
+    /// The keys, a JWK Set (RFC 7517).
+    pub jwks: String,
+    /// When they were last fetched from the provider.
+    pub fetched_at: Timestamp,
+}
+
+impl Table {
+    /// The signing keys, if any were ever stored.
+    pub async fn signing_keys(&self) -> Result<Option<StoredSigningKeys>, Error> {
+        let Some(item) = self.get(Key::signing_keys()).await? else {
+            return Ok(None);
+        };
+        let fetched_at: String = item.required("FetchedAt")?;
+        let fetched_at = time::from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
+        Ok(Some(StoredSigningKeys {
+            jwks: item.required("Jwks")?,
+            fetched_at,
+        }))
+    }
+
+    /// Stores signing keys in place of those that are there.
+    pub async fn put_signing_keys(&self, keys: &StoredSigningKeys) -> Result<(), Error> {
+        let item = NewItem::new(Key::signing_keys())
+            .with("Jwks", keys.jwks.as_str())
+            .with("FetchedAt", time::to_text(keys.fetched_at)?);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.into_attributes()));
+        put.send()
+            .await
+            .map_err(|error| error::from_sdk("PutItem", &error))?;
+        Ok(())
+    }
+}

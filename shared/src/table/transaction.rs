@@ -1,0 +1,202 @@
+//! Transactions: all parts or none.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+
+use super::item::{Item, NewItem};
+use super::keys::{self, Key, KeyKind};
+use super::{Table, error};
+use crate::error::Error;
+
+/// How often a transaction is tried that others get in the way of.
+const MAX_CONFLICT_ROUNDS: u32 = 8;
+
+/// What a [`Transaction`] came to.
+pub(super) enum Outcome {
+    /// Every part was written.
+    Committed,
+    /// Nothing was written: these conditions did not hold.
+    Refused(Refusal),
+}
+
+/// The parts of a transaction whose conditions did not hold.
+pub(super) struct Refusal(Vec<(KeyKind, Option<Item>)>);
+
+impl Refusal {
+    /// Whether the condition of the part on an item of this kind did not hold.
+    pub(super) fn names(&self, kind: KeyKind) -> bool {
+        self.0.iter().any(|(refused, _)| *refused == kind)
+    }
+
+    /// The item that stood in the way of a [`Transaction::put_new`].
+    pub(super) fn existing(&self, kind: KeyKind) -> Option<&Item> {
+        self.0
+            .iter()
+            .find(|(refused, _)| *refused == kind)
+            .and_then(|(_, item)| item.as_ref())
+    }
+}
+
+/// A transaction in the making: at most one part on an item of each kind.
+#[derive(Clone)]
+pub(super) struct Transaction {
+    table: Table,
+    parts: Vec<(KeyKind, Result<TransactWriteItem, String>)>,
+}
+
+impl Transaction {
+    pub(super) fn new(table: &Table) -> Self {
+        Self {
+            table: table.clone(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Writes an item that must not be there yet.
+    pub(super) fn put_new(self, item: NewItem) -> Self {
+        let put = Put::builder()
+            .condition_expression(keys::ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        self.put_with(item, put)
+    }
+
+    /// Writes an item, in place of one that may be there.
+    pub(super) fn put(self, item: NewItem) -> Self {
+        self.put_with(item, Put::builder())
+    }
+
+    fn put_with(self, item: NewItem, put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Self {
+        let kind = item.kind();
+        let put = put
+            .table_name(&self.table.name)
+            .set_item(Some(item.into_attributes()))
+            .build();
+        self.with(kind, put.map(|put| TransactWriteItem::builder().put(put).build()))
+    }
+
+    /// Gives an item these attributes where it has none of the name; makes the item if need be.
+    pub(super) fn put_absent_attributes<const N: usize>(
+        self,
+        key: Key,
+        attributes: [(&str, String); N],
+    ) -> Self {
+        let kind = key.kind();
+        let set = attributes
+            .each_ref()
+            .map(|(name, _)| format!("{name} = if_not_exists({name}, :{name})"));
+        let mut update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key.into_attributes()))
+            .update_expression(format!("SET {}", set.join(", ")));
+        for (name, value) in attributes {
+            update = update.expression_attribute_values(format!(":{name}"), AttributeValue::S(value));
+        }
+        self.with(
+            kind,
+            update
+                .build()
+                .map(|update| TransactWriteItem::builder().update(update).build()),
+        )
+    }
+
+    /// Demands that an item exists, without touching it.
+    pub(super) fn demand(self, key: Key) -> Self {
+        let kind = key.kind();
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key.into_attributes()))
+            .condition_expression(keys::PRESENT)
+            .build();
+        self.with(
+            kind,
+            check.map(|check| TransactWriteItem::builder().condition_check(check).build()),
+        )
+    }
+
+    fn with(
+        mut self,
+        kind: KeyKind,
+        part: Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError>,
+    ) -> Self {
+        self.parts.push((kind, part.map_err(|error| error.to_string())));
+        self
+    }
+
+    /// Commits, again and again with growing random pauses while others are at the same items.
+    pub(super) async fn commit(self) -> Result<Outcome, Error> {
+        let (kinds, parts): (Vec<_>, Vec<_>) = self.parts.into_iter().unzip();
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>();
+        let parts =
+            parts.map_err(|error| Error::defect(format!("TransactWriteItems was not built: {error}")))?;
+        for round in 0..MAX_CONFLICT_ROUNDS {
+            if round > 0 {
+                tokio::time::sleep(error::pause_before(round)).await;
+            }
+            let call = self
+                .table
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(parts.clone()));
+            let Err(error) = call.send().await else {
+                return Ok(Outcome::Committed);
+            };
+            let Some(reasons) = cancellation_reasons(&error) else {
+                return Err(error::from_sdk("TransactWriteItems", &error));
+            };
+            if let Some(refusal) = read(&kinds, reasons)? {
+                return Ok(Outcome::Refused(refusal));
+            }
+        }
+        Err(Error::unavailable(
+            "TransactWriteItems met another transaction, round after round",
+        ))
+    }
+}
+
+fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+/// Reads a cancelled transaction reason by reason, in the order of its parts
+/// (DynamoDB API Reference, `TransactWriteItems`, "Cancellation reason codes").
+///
+/// `None` where nothing but other transactions stood in the way.
+fn read(kinds: &[KeyKind], reasons: &[CancellationReason]) -> Result<Option<Refusal>, Error> {
+    let mut refused = Vec::new();
+    let mut conflict = false;
+    for (&kind, reason) in kinds.iter().zip(reasons) {
+        match reason.code() {
+            None | Some("None") => {}
+            Some("ConditionalCheckFailed") => {
+                refused.push((
+                    kind,
+                    reason.item.clone().map(|attributes| Item::new(kind, attributes)),
+                ));
+            }
+            Some("TransactionConflict") => conflict = true,
+            Some(code @ ("ProvisionedThroughputExceeded" | "ThrottlingError")) => {
+                return Err(Error::unavailable(format!(
+                    "TransactWriteItems was cancelled: {kind:?} {code}"
+                )));
+            }
+            Some(code) => {
+                return Err(Error::defect(format!(
+                    "TransactWriteItems was cancelled: {kind:?} {code}"
+                )));
+            }
+        }
+    }
+    if refused.is_empty() && !conflict {
+        return Err(Error::defect("TransactWriteItems was cancelled without a reason"));
+    }
+    Ok((!refused.is_empty()).then_some(Refusal(refused)))
+}

@@ -1,0 +1,58 @@
+//! Users.
+
+use super::item::{Item, NewItem};
+use super::keys::{Key, KeyKind};
+use super::{Table, time};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::model::{OrganizationId, User, UserId};
+
+impl Table {
+    /// A user.
+    pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
+        self.get(Key::user(id))
+            .await?
+            .map(|item| from_item(id.clone(), &item))
+            .transpose()
+    }
+
+    /// A user, if it is a member of the organization.
+    pub async fn member(&self, id: &UserId, organization: &OrganizationId) -> Result<Option<User>, Error> {
+        let items = self
+            .batch_get(&[Key::user(id), Key::membership(id, organization)])
+            .await?;
+        let find = |kind| items.iter().find(|item| item.kind() == kind);
+        match (find(KeyKind::User), find(KeyKind::Membership)) {
+            (Some(user), Some(_)) => from_item(id.clone(), user).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+pub(super) fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
+    Ok(User {
+        id,
+        first_name: item.required("FirstName")?,
+        last_name: item.required("LastName")?,
+        email: item.required("Email")?,
+        preferred_email: item.optional("PreferredEmail")?,
+        phone_number: item.optional("PhoneNumber")?,
+    })
+}
+
+pub(super) fn to_item(user: &User, created_by: &UserId, created_at: Timestamp) -> Result<NewItem, Error> {
+    Ok(NewItem::new(Key::user(&user.id))
+        .with("FirstName", user.first_name.as_str())
+        .with("LastName", user.last_name.as_str())
+        .with("Email", user.email.as_str())
+        .with_optional(
+            "PreferredEmail",
+            user.preferred_email.as_ref().map(|email| email.as_str()),
+        )
+        .with_optional(
+            "PhoneNumber",
+            user.phone_number.as_ref().map(|number| number.as_str()),
+        )
+        .with("CreatedAt", time::to_text(created_at)?)
+        .with("CreatedBy", created_by.as_str()))
+}
