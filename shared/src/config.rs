@@ -157,7 +157,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         PasswordHasher::new(memory_kib, iterations, parallelism)
             .map_err(|why| {
                 self.wrong
-                    .push(format!("PASSWORD_HASH_MEMORY_KIB and its companions {why}"))
+                    .push(format!("PASSWORD_HASH_MEMORY_KIB and its companions {why}"));
             })
             .ok()
     }

@@ -180,7 +180,7 @@ fn percent_decoded(text: &str) -> Result<String, Error> {
     while let Some(at) = rest.iter().position(|&b| b == b'%') {
         match rest.get(at + 1..at + 3) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
-                rest = rest.get(at + 3..).unwrap_or(&[])
+                rest = rest.get(at + 3..).unwrap_or(&[]);
             }
             _ => return Err(bad_query()),
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{CustomerAssociation, User};
+use crate::model::{CustomerAssociation, PhoneNumber, User};
 
 /// A user's four fields. One that was never given is `null`.
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ impl<'a> UserView<'a> {
             first_name: user.first_name.as_str(),
             last_name: user.last_name.as_str(),
             email: user.email.as_str(),
-            phone_number: user.phone_number.as_ref().map(|number| number.as_str()),
+            phone_number: user.phone_number.as_ref().map(PhoneNumber::as_str),
         }
     }
 

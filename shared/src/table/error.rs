@@ -46,6 +46,6 @@ where
 pub(super) fn pause_before(round: u32) -> Duration {
     let ceiling = Duration::from_millis(25 << round.saturating_sub(1).min(4));
     let random: [u8; 1] =
-        ring::rand::generate(&ring::rand::SystemRandom::new()).map_or([128], |r| r.expose());
+        ring::rand::generate(&ring::rand::SystemRandom::new()).map_or([128], ring::rand::Random::expose);
     ceiling * u32::from(random[0]) / 255
 }

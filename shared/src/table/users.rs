@@ -5,7 +5,7 @@ use super::keys::{Key, KeyKind};
 use super::{Table, time};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{OrganizationId, User, UserId};
+use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
 
 impl Table {
     /// A user.
@@ -45,14 +45,8 @@ pub(super) fn to_item(user: &User, created_by: &UserId, created_at: Timestamp) -
         .with("FirstName", user.first_name.as_str())
         .with("LastName", user.last_name.as_str())
         .with("Email", user.email.as_str())
-        .with_optional(
-            "PreferredEmail",
-            user.preferred_email.as_ref().map(|email| email.as_str()),
-        )
-        .with_optional(
-            "PhoneNumber",
-            user.phone_number.as_ref().map(|number| number.as_str()),
-        )
+        .with_optional("PreferredEmail", user.preferred_email.as_ref().map(Email::as_str))
+        .with_optional("PhoneNumber", user.phone_number.as_ref().map(PhoneNumber::as_str))
         .with("CreatedAt", time::to_text(created_at)?)
         .with("CreatedBy", created_by.as_str()))
 }

@@ -1,0 +1,346 @@
+//! A local system for one test, and clients of it.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{HeaderMap, Method};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use shared::clock::{Clock, ManualClock, Timestamp};
+use shared::model::{CustomerAssociation, Email, Organization, User};
+use shared::table::{Creation, Joining, NewMembership, Table};
+use users::local::{LocalSystem, Options, SigningKey, TokenClaims};
+
+pub use users::local::{ACME, GLOBEX, JANE};
+
+/// 2026-01-02T03:04:05Z
+pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
+
+/// A local system with a table, a signing key and a clock of its own.
+pub struct World {
+    pub system: LocalSystem,
+    pub clock: ManualClock,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let (clock, hand) = Clock::manual(START);
+        let system = LocalSystem::start(Options {
+            clock,
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        Self {
+            system,
+            clock: hand,
+            http: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.system.table
+    }
+
+    /// A bearer of one role in an organization.
+    pub fn bearer(&self, role: &str, user: &str, organization: &str) -> String {
+        self.token(&TokenClaims {
+            user_id: user.into(),
+            organization_id: organization.into(),
+            roles: vec![role.into()],
+            ..TokenClaims::default()
+        })
+    }
+
+    /// An Admin of an organization.
+    pub fn admin(&self, organization: &str) -> String {
+        self.bearer("Admin", "kp_admin", organization)
+    }
+
+    pub fn token(&self, claims: &TokenClaims) -> String {
+        format!("Bearer {}", self.system.token(claims))
+    }
+
+    /// A token with a payload of the test's own making, rightly signed.
+    pub fn signed(&self, payload: &Value) -> String {
+        format!("Bearer {}", self.system.signing_key.sign(payload))
+    }
+
+    /// The payload of a good Admin token, to be spoiled.
+    pub fn payload(&self) -> Value {
+        json!({
+            "iss": users::local::ISSUER, "aud": users::local::AUDIENCE, "sub": JANE, "OrganizationId": ACME,
+            "role": "Admin", "iat": self.clock.now().seconds(), "exp": self.clock.now().seconds() + 3600,
+        })
+    }
+
+    /// A token with a good payload and the signature of a stranger's key of the same id.
+    pub fn wrongly_signed(&self, role: &str) -> String {
+        let good = self.bearer(role, JANE, ACME);
+        let (message, _) = good.rsplit_once('.').unwrap();
+        let stranger = SigningKey::generate().unwrap().sign(&json!({}));
+        format!("{message}.{}", stranger.rsplit_once('.').unwrap().1)
+    }
+
+    pub fn get(&self, path_and_query: &str) -> Call<'_> {
+        self.call(Method::GET, path_and_query)
+    }
+
+    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Call<'_> {
+        let mut call = self
+            .call(Method::POST, path)
+            .header("content-type", "application/json");
+        call.body = body.into();
+        call
+    }
+
+    pub fn call(&self, method: Method, path_and_query: &str) -> Call<'_> {
+        Call {
+            world: self,
+            method,
+            path: path_and_query.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// `POST /api/users` by an Admin of the organization.
+    pub async fn create(&self, organization: &str, body: &Value) -> Answer {
+        self.post("/api/users", body.to_string())
+            .bearer(self.admin(organization))
+            .send()
+            .await
+    }
+
+    pub async fn put_organization(&self, id: &str, name: &str, slug: &str) {
+        let organization = Organization {
+            id: id.parse().unwrap(),
+            name: name.parse().unwrap(),
+            slug: slug.parse().unwrap(),
+        };
+        self.table().put_organization(&organization).await.unwrap();
+    }
+
+    /// A user, put straight into the table, a member of the organizations.
+    pub async fn put_user(&self, user: User, organizations: &[&str]) {
+        let (first, others) = organizations.split_first().unwrap();
+        let created = self
+            .table()
+            .create_account(&user, None, &joining(first))
+            .await
+            .unwrap();
+        assert!(matches!(created, Creation::Created), "{created:?}");
+        for organization in others {
+            let joined = self.table().join(&user.id, &joining(organization)).await.unwrap();
+            assert!(matches!(joined, Joining::Member(_)), "{joined:?}");
+        }
+    }
+
+    pub async fn associate(&self, user: &str, organization: &str, number: &str) {
+        let association = CustomerAssociation {
+            user_id: user.parse().unwrap(),
+            customer_number: number.parse().unwrap(),
+            organization_id: organization.parse().unwrap(),
+        };
+        self.table().associate(&association).await.unwrap().unwrap();
+    }
+
+    pub async fn user_id_of(&self, email: &str) -> Option<String> {
+        let email: Email = email.parse().unwrap();
+        self.table()
+            .user_id_of(&email)
+            .await
+            .unwrap()
+            .map(|id| id.to_string())
+    }
+}
+
+/// A user without a preferred e-mail address and without a phone number.
+pub fn user(id: &str, email: &str) -> User {
+    User {
+        id: id.parse().unwrap(),
+        first_name: "Some".parse().unwrap(),
+        last_name: "One".parse().unwrap(),
+        email: email.parse().unwrap(),
+        preferred_email: None,
+        phone_number: None,
+    }
+}
+
+fn joining(organization: &str) -> NewMembership {
+    NewMembership {
+        organization_id: organization.parse().unwrap(),
+        added_by: "kp_admin".parse().unwrap(),
+        joined_at: START,
+    }
+}
+
+/// A request in the making.
+#[must_use]
+pub struct Call<'a> {
+    world: &'a World,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub fn bearer(self, authorization: impl Into<String>) -> Self {
+        self.header("authorization", authorization)
+    }
+
+    pub async fn send(self) -> Answer {
+        let uri = format!("http://{}{}", self.world.system.api_address, self.path);
+        let mut request = hyper::Request::builder().method(self.method).uri(uri);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let response = self
+            .world
+            .http
+            .request(request.body(Full::new(self.body)).unwrap())
+            .await
+            .unwrap();
+        let (head, body) = response.into_parts();
+        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The body without what differs from run to run.
+    pub fn stable_json(&self) -> Value {
+        let mut json = self.json();
+        if let Some(trace_id) = json.get_mut("traceId") {
+            *trace_id = "…".into();
+        }
+        json
+    }
+
+    /// Checks what the decision table promises of any answer, and of a problem.
+    #[track_caller]
+    pub fn assert_well_formed(&self) {
+        let problem = self.status >= 400;
+        let expected = if problem {
+            "application/problem+json"
+        } else {
+            "application/json"
+        };
+        assert_eq!(self.header("content-type"), Some(expected), "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"), "{self:?}");
+        let id = self
+            .header("x-request-id")
+            .unwrap_or_else(|| panic!("no request id: {self:?}"));
+        assert!(!id.is_empty());
+        let json = self.json();
+        if problem {
+            assert_eq!(json["traceId"], id);
+            assert_eq!(json["status"], self.status);
+            assert!(
+                json["type"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("https://tools.ietf.org/html/rfc"),
+                "{self:?}"
+            );
+            assert!(!json["title"].as_str().unwrap().is_empty());
+        }
+    }
+
+    /// Checks an error answer in all its parts.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+        self.assert_well_formed();
+        match status {
+            401 | 403 => assert!(self.header("www-authenticate").is_some(), "{self:?}"),
+            429 | 503 => assert!(self.header("retry-after").is_some(), "{self:?}"),
+            _ => {}
+        }
+    }
+
+    /// Checks a 400 that names exactly these fields.
+    #[track_caller]
+    pub fn assert_invalid(&self, fields: &[&str]) {
+        self.assert_problem(400);
+        let json = self.json();
+        let mut named: Vec<_> = json["errors"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        named.sort_unstable();
+        let mut fields = fields.to_vec();
+        fields.sort_unstable();
+        assert_eq!(named, fields, "{self:?}");
+    }
+
+    /// Checks a success.
+    #[track_caller]
+    pub fn assert_ok(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        self.assert_well_formed();
+        self.json()
+    }
+}
+
+/// An unsigned token (RFC 7515, appendix A.5).
+pub fn unsigned(payload: &Value) -> String {
+    let header = json!({ "alg": "none", "typ": "JWT" });
+    format!(
+        "Bearer {}.{}.",
+        BASE64URL.encode(header.to_string()),
+        BASE64URL.encode(payload.to_string())
+    )
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    for _ in 0..1200 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("this never came: {what}");
+}

@@ -1,0 +1,26 @@
+//! Acceptance tests: the public surface, over HTTP, against the whole local system on free ports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod harness;
+
+mod authorization;
+mod binaries;
+mod check_user_exists;
+mod command_line;
+mod create_user;
+mod dependencies;
+mod document;
+mod get_customer_association;
+mod get_profile;
+mod list_customer_associations;
+mod list_organizations;
+mod local_system;
+mod requests;
