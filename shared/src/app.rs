@@ -30,13 +30,7 @@ impl App {
                 Some(keys) => SigningKeySource::inline(keys, clock.clone()),
                 None => SigningKeySource::table(table.clone(), tokens.signing_keys_max_age, clock.clone()),
             };
-            TokenVerifier::new(
-                keys,
-                &tokens.issuer,
-                &tokens.audience,
-                tokens.claim_names,
-                clock.clone(),
-            )
+            TokenVerifier::new(keys, &tokens.issuer, &tokens.audience, tokens.claim_names, clock.clone())
         });
         Self {
             exists_limiter: RateLimiter::new(table.clone(), config.exists_limit, clock.clone()),
@@ -61,10 +55,7 @@ impl App {
 
     /// The bearer of the request's token, if it carries the policy's role.
     pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
-        let tokens = self
-            .tokens
-            .as_ref()
-            .ok_or_else(|| Error::defect("this function takes no tokens"))?;
+        let tokens = self.tokens.as_ref().ok_or_else(|| Error::defect("this function takes no tokens"))?;
         tokens.authorize(request, policy).await
     }
 

@@ -52,15 +52,9 @@ impl Config {
     /// Reads the settings of a function that does or does not take tokens. `variable` gives the
     /// value of an environment variable; an empty one counts as not given.
     pub fn read(takes_tokens: bool, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name: &str| {
-            variable(name)
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
-        };
-        let mut reader = Reader {
-            variable,
-            wrong: Vec::new(),
-        };
+        let variable =
+            |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut reader = Reader { variable, wrong: Vec::new() };
         let table_name = reader.required("TABLE_NAME");
         let tokens = takes_tokens.then(|| reader.tokens());
         let password_hasher = reader.password_hasher();
@@ -70,19 +64,11 @@ impl Config {
             window: Duration::from_secs(reader.number("EXISTS_LIMIT_WINDOW_SECONDS", 60, 1, 86_400)),
         };
         match (table_name, tokens, password_hasher) {
-            (Some(table_name), None, Some(password_hasher)) if reader.wrong.is_empty() => Ok(Self {
-                table_name,
-                tokens: None,
-                password_hasher,
-                exists_limit,
-            }),
+            (Some(table_name), None, Some(password_hasher)) if reader.wrong.is_empty() => {
+                Ok(Self { table_name, tokens: None, password_hasher, exists_limit })
+            }
             (Some(table_name), Some(Some(tokens)), Some(password_hasher)) if reader.wrong.is_empty() => {
-                Ok(Self {
-                    table_name,
-                    tokens: Some(tokens),
-                    password_hasher,
-                    exists_limit,
-                })
+                Ok(Self { table_name, tokens: Some(tokens), password_hasher, exists_limit })
             }
             _ => Err(ConfigError(reader.wrong)),
         }
@@ -113,8 +99,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         match text.parse() {
             Ok(number) if (least..=most).contains(&number) => number,
             _ => {
-                self.wrong
-                    .push(format!("{name} must be a whole number from {least} to {most}"));
+                self.wrong.push(format!("{name} must be a whole number from {least} to {most}"));
                 default
             }
         }
@@ -156,8 +141,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         let parallelism = self.number("PASSWORD_HASH_PARALLELISM", 1, 1, 64);
         PasswordHasher::new(memory_kib, iterations, parallelism)
             .map_err(|why| {
-                self.wrong
-                    .push(format!("PASSWORD_HASH_MEMORY_KIB and its companions {why}"));
+                self.wrong.push(format!("PASSWORD_HASH_MEMORY_KIB and its companions {why}"));
             })
             .ok()
     }
@@ -169,10 +153,7 @@ mod tests {
 
     fn read(takes_tokens: bool, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::read(takes_tokens, |name| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -180,20 +161,14 @@ mod tests {
     fn a_function_without_tokens_needs_the_table_alone() {
         let config = read(false, &[("TABLE_NAME", "users")]).unwrap();
         assert!(config.tokens.is_none());
-        assert_eq!(
-            (config.exists_limit.limit, config.exists_limit.window.as_secs()),
-            (10, 60)
-        );
+        assert_eq!((config.exists_limit.limit, config.exists_limit.window.as_secs()), (10, 60));
     }
 
     #[test]
     fn every_wrong_setting_is_named_in_one_message() {
         let wrong = [
             ("TOKEN_AUDIENCE", ""),
-            (
-                "SIGNING_KEYS",
-                "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2hvcnQ\",\"alg\":\"HS256\"}]}",
-            ),
+            ("SIGNING_KEYS", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2hvcnQ\",\"alg\":\"HS256\"}]}"),
             ("EXISTS_LIMIT_REQUESTS", "0"),
             ("EXISTS_LIMIT_WINDOW_SECONDS", "a minute"),
             ("PASSWORD_HASH_ITERATIONS", "-1"),
@@ -212,12 +187,7 @@ mod tests {
     #[test]
     fn claim_names_are_settings() {
         let tokens = |extra: (&str, &str)| {
-            let base = [
-                ("TABLE_NAME", "t"),
-                ("TOKEN_ISSUER", "i"),
-                ("TOKEN_AUDIENCE", "a"),
-                extra,
-            ];
+            let base = [("TABLE_NAME", "t"), ("TOKEN_ISSUER", "i"), ("TOKEN_AUDIENCE", "a"), extra];
             read(true, &base).unwrap().tokens.unwrap().claim_names
         };
         assert_eq!(tokens(("", "")).user_id, ["sub", "UserId"]);

@@ -113,11 +113,7 @@ impl Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self {
-            kind,
-            log: None,
-            quota: None,
-        }
+        Self { kind, log: None, quota: None }
     }
 }
 

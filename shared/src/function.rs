@@ -69,11 +69,7 @@ async fn start(endpoint: Endpoint) -> Result<(), lambda_runtime::Error> {
         let app = app.clone();
         async move {
             // Lambda gives the deadline as a time of day. One that has passed leaves no time.
-            let left = event
-                .context
-                .deadline()
-                .duration_since(SystemTime::now())
-                .unwrap_or_default();
+            let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
             let response = respond(endpoint, &app, event.payload.into(), left).await;
             Ok::<_, std::convert::Infallible>(response)
         }

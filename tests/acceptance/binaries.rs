@@ -1,1 +1,187 @@
-//! TBD
+//! The functions' binaries, as Lambda runs them: under a Lambda Runtime API of the test's own.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::harness::{ACME, ENDPOINTS, JANE, World, built_binaries};
+
+/// The Lambda Runtime API (AWS Lambda Developer Guide, "Using the Lambda runtime API for custom
+/// runtimes"): hands out events, takes responses.
+struct RuntimeApi {
+    address: String,
+    events: mpsc::UnboundedSender<Value>,
+    responses: mpsc::UnboundedReceiver<(String, Value)>,
+}
+
+impl RuntimeApi {
+    async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (events, queue) = mpsc::unbounded_channel::<Value>();
+        let (answered, responses) = mpsc::unbounded_channel();
+        let queue = Arc::new(tokio::sync::Mutex::new(queue));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (queue, answered) = (queue.clone(), answered.clone());
+                let answer = service_fn(move |request: Request<Incoming>| {
+                    let (queue, answered) = (queue.clone(), answered.clone());
+                    async move {
+                        let path = request.uri().path().to_owned();
+                        if path.ends_with("/invocation/next") {
+                            // As Lambda does, it answers once there is an event.
+                            let Some(event) = queue.lock().await.recv().await else {
+                                return std::future::pending().await;
+                            };
+                            let deadline = shared::clock::Clock::system().now() + Duration::from_secs(10);
+                            return Response::builder()
+                                .header("Lambda-Runtime-Aws-Request-Id", "invocation-1")
+                                .header("Lambda-Runtime-Deadline-Ms", deadline.millis())
+                                .header(
+                                    "Lambda-Runtime-Invoked-Function-Arn",
+                                    "arn:aws:lambda:x:1:function:f",
+                                )
+                                .body(Full::new(Bytes::from(event.to_string())));
+                        }
+                        let body = request.into_body().collect().await.unwrap().to_bytes();
+                        let _ = answered.send((path, serde_json::from_slice(&body).unwrap()));
+                        Response::builder().status(202).body(Full::default())
+                    }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer),
+                );
+            }
+        });
+        Self { address, events, responses }
+    }
+
+    async fn invoke(&mut self, event: Value) -> Value {
+        self.events.send(event).unwrap();
+        let (path, response) = tokio::time::timeout(Duration::from_secs(60), self.responses.recv())
+            .await
+            .expect("the function answers")
+            .unwrap();
+        assert_eq!(path, "/2018-06-01/runtime/invocation/invocation-1/response", "{response}");
+        response
+    }
+}
+
+/// Starts a function with nothing but what Lambda and the template set.
+fn start(function: &str, runtime_api: &RuntimeApi, settings: &[(&str, &str)]) -> Child {
+    Command::new(built_binaries().join(function))
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", &runtime_api.address)
+        .env("AWS_LAMBDA_FUNCTION_NAME", function)
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "AKIATEST")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .envs(settings.iter().copied())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+fn event(method: &str, path: &str, query: &str, authorization: &str, body: Option<&str>) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": { "authorization": authorization, "content-type": "application/json" },
+        "requestContext": {
+            "requestId": "JKJaXmPLvHcESHA=",
+            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7" },
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_function_starts_under_the_runtime_api_and_answers_an_event() {
+    let world = World::start_now().await;
+    let endpoint_url = format!("http://{}", world.system.dynamodb_address);
+    let user = format!("UserId={JANE}");
+    let new_user =
+        r#"{"FirstName":"Ada","LastName":"Lovelace","Email":"ada@example.com","Password":"SecurePass123!"}"#;
+    for endpoint in ENDPOINTS {
+        let role = endpoint.policy.map_or("Admin", |policy| policy.role());
+        let (query, body, status, field) = match endpoint.name {
+            "create-user" => ("", Some(new_user), 201, "/FirstName"),
+            "get-profile" => ("", None, 200, "/FirstName"),
+            "check-user-exists" => ("Email=jane%40example.com", None, 200, "/UserExists"),
+            "list-organizations" => ("", None, 200, "/Organizations/1/Slug"),
+            "get-customer-association" => (user.as_str(), None, 200, "/CustomerNumber"),
+            "list-customer-associations" => (user.as_str(), None, 200, "/1/CustomerNumber"),
+            other => panic!("no event for {other}"),
+        };
+        let mut runtime_api = RuntimeApi::start().await;
+        let settings = [
+            ("TABLE_NAME", users::local::TABLE_NAME),
+            ("TOKEN_ISSUER", users::local::ISSUER),
+            ("TOKEN_AUDIENCE", users::local::AUDIENCE),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &endpoint_url),
+        ];
+        let mut process = start(endpoint.name, &runtime_api, &settings);
+        let bearer = world.bearer(role, JANE, ACME);
+        let response = runtime_api.invoke(event(endpoint.method, endpoint.path, query, &bearer, body)).await;
+        assert_eq!(response["statusCode"], status, "{}: {response}", endpoint.name);
+        assert_eq!(response["headers"]["Content-Type"], "application/json");
+        assert_eq!(response["headers"]["X-Request-Id"], "JKJaXmPLvHcESHA=");
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        assert!(body.pointer(field).is_some(), "{}: {body}", endpoint.name);
+
+        process.kill().await.unwrap();
+        let log = log_of(&mut process).await;
+        let outcome = log.iter().find(|line| line["message"] == "answered").expect("an outcome line");
+        assert_eq!(outcome["level"], "INFO");
+        assert_eq!(outcome["request_id"], "JKJaXmPLvHcESHA=");
+        assert_eq!(outcome["route"], format!("{} {}", endpoint.method, endpoint.path));
+        assert_eq!(outcome["status"], status);
+        assert!(outcome["duration_ms"].is_u64());
+        if endpoint.policy.is_some() {
+            assert_eq!((&outcome["user_id"], &outcome["organization_id"]), (&json!(JANE), &json!(ACME)));
+        }
+        let log = format!("{log:?}");
+        for private in ["example.com", "Lovelace", "SecurePass123!", "203.0.113.7", "Bearer", "eyJ"] {
+            assert!(!log.contains(private), "{}: the log holds {private}", endpoint.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_with_wrong_settings_names_them_all_and_does_not_start() {
+    let runtime_api = RuntimeApi::start().await;
+    let settings = [("SIGNING_KEYS", "{"), ("PASSWORD_HASH_ITERATIONS", "0")];
+    let mut process = start("create-user", &runtime_api, &settings);
+    assert_eq!(process.wait().await.unwrap().code(), Some(1));
+    let log = log_of(&mut process).await;
+    assert_eq!(
+        log.last().unwrap()["message"],
+        "wrong settings: TABLE_NAME is missing; TOKEN_ISSUER is missing; TOKEN_AUDIENCE is missing; SIGNING_KEYS \
+         is not a JWK Set; PASSWORD_HASH_ITERATIONS must be a whole number from 1 to 100"
+    );
+}
+
+/// What a process that has ended wrote to its log: a JSON object a line.
+async fn log_of(process: &mut Child) -> Vec<Value> {
+    let mut log = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+}

@@ -1,1 +1,206 @@
-//! TBD
+//! The command `users`.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::harness::{ACME, GLOBEX, JANE, World, built_binaries};
+
+/// Runs `users` in a world: its table, and a data directory of the test's own as working directory.
+async fn users(arguments: &[&str]) -> Output {
+    Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
+}
+
+fn users_binary() -> PathBuf {
+    built_binaries().join("users")
+}
+
+struct Cli {
+    world: World,
+    endpoint_url: String,
+}
+
+impl Cli {
+    async fn start() -> Self {
+        let world = World::start_now().await;
+        let endpoint_url = format!("http://{}", world.system.dynamodb_address);
+        Self { world, endpoint_url }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut all = arguments.to_vec();
+        all.extend(["--endpoint-url", &self.endpoint_url]);
+        users(&all).await
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let output = self.run(&all).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    async fn refused(&self, arguments: &[&str], message: &str) {
+        let output = self.run(arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organization_is_put_got_and_listed() {
+    let cli = Cli::start().await;
+    let put = ["organization", "put", "--id", "org_new", "--name", "New & Co", "--slug", "new-co"];
+    let expected = json!({ "OrganizationId": "org_new", "Name": "New & Co", "Slug": "new-co" });
+    assert_eq!(cli.json(&put).await, expected);
+    assert_eq!(cli.json(&["organization", "get", "--id", "org_new"]).await, expected);
+    let list = cli.json(&["organization", "list"]).await;
+    let ids: Vec<_> =
+        list.as_array().unwrap().iter().map(|o| o["OrganizationId"].as_str().unwrap()).collect();
+    assert_eq!(ids, [ACME, GLOBEX, "org_new"]);
+    let readable = cli.run(&["organization", "list"]).await;
+    insta::assert_snapshot!(String::from_utf8(readable.stdout).unwrap());
+    cli.refused(&["organization", "get", "--id", "org_none"], "there is no organization org_none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_is_found_by_id_and_by_email() {
+    let cli = Cli::start().await;
+    let by_id = cli.json(&["user", "get", "--id", JANE]).await;
+    assert_eq!(by_id["Email"], "jane@example.com");
+    assert_eq!(by_id["OrganizationIds"], json!([ACME, GLOBEX]));
+    assert_eq!(cli.json(&["user", "get", "--email", "JANE@example.com"]).await, by_id);
+    cli.refused(&["user", "get", "--id", "kp_none"], "there is no such user").await;
+    cli.refused(&["user", "get", "--email", "none@example.com"], "there is no such user").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_account_is_associated_and_dissociated() {
+    let cli = Cli::start().await;
+    let john = cli.world.user_id_of("john@example.com").await.unwrap();
+    let pair = ["--user", john.as_str(), "--organization", ACME];
+    let associate = |number| [&["customer", "associate", "--number", number][..], &pair].concat();
+    assert_eq!(cli.json(&associate("C-1")).await["CustomerNumber"], "C-1");
+    assert_eq!(cli.json(&associate("C-2")).await["CustomerNumber"], "C-2");
+    let answer = cli.world.get(&format!("/api/users/customer-association?UserId={john}"));
+    assert_eq!(answer.bearer(cli.world.admin(ACME)).send().await.assert_ok(200)["CustomerNumber"], "C-2");
+
+    let dissociate = [&["customer", "dissociate"][..], &pair].concat();
+    assert_eq!(cli.json(&dissociate).await["CustomerNumber"], "C-2");
+    cli.refused(&dissociate, "has no customer account").await;
+    let of = |user, organization| {
+        ["customer", "associate", "--number", "C-3", "--user", user, "--organization", organization]
+    };
+    cli.refused(&of("kp_none", ACME), "there is no user kp_none").await;
+    cli.refused(&of(JANE, "org_none"), "there is no organization org_none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_created_once_and_described() {
+    let cli = Cli::start().await;
+    let created = cli.json(&["table", "create", "--table", "another"]).await;
+    assert_eq!(
+        created,
+        json!({
+            "TableName": "another", "Status": "ACTIVE", "Keys": ["PK", "SK"], "TtlAttribute": "ExpiresAt",
+            "ItemCount": 0,
+        })
+    );
+    assert_eq!(cli.json(&["table", "describe", "--table", "another"]).await, created);
+    cli.refused(&["table", "create", "--table", "another"], "is there already").await;
+    cli.refused(&["table", "describe", "--table", "none"], "there is no table none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_cannot_be_reached_is_said_in_one_line() {
+    let output = users(&["user", "get", "--id", JANE, "--endpoint-url", "http://127.0.0.1:1"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.starts_with("error: the table cannot be used"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_alone_on_stdout_and_its_key_is_private() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let token = |expires_in: &'static str| {
+        let data_dir = data_dir.to_str().unwrap().to_owned();
+        async move {
+            let arguments = [
+                "token",
+                "--user",
+                JANE,
+                "--organization",
+                ACME,
+                "--role",
+                "Admin",
+                "Customer",
+                "--email",
+                "jane@example.com",
+                "--expires-in",
+                expires_in,
+                "--data-dir",
+                &data_dir,
+            ];
+            let output = users(&arguments).await;
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let token = String::from_utf8(output.stdout).unwrap();
+            assert_eq!((token.lines().count(), token.trim_end().split('.').count()), (1, 3));
+            token.trim_end().to_owned()
+        }
+    };
+    let (good, expired) = (token("3600").await, token("-3600").await);
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data_dir.join("signing-key.p8")), 0o600);
+        assert_eq!(mode(&data_dir), 0o700);
+    }
+
+    let world = World::start_in(&data_dir).await;
+    let profile = |token: String| world.get("/api/users/profile").bearer(format!("Bearer {token}"));
+    profile(good).send().await.assert_ok(200);
+    profile(expired).send().await.assert_problem(401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_usage_is_exit_status_2_and_every_help_has_an_example() {
+    for wrong in [
+        &["nonsense"][..],
+        &["token", "--user", "a b", "--organization", "o", "--role", "Admin"],
+        &["token", "--user", "u", "--organization", "o"],
+        &["user", "get"],
+        &["user", "get", "--id", "u", "--email", "a@example.com"],
+        &["organization", "put", "--id", "o", "--name", "n", "--slug", "No Slug"],
+        &["serve", "--memory", "--data-dir", "x"],
+    ] {
+        assert_eq!(users(wrong).await.status.code(), Some(2), "{wrong:?}");
+    }
+    for command in [
+        "serve",
+        "token",
+        "table create",
+        "table describe",
+        "organization put",
+        "organization get",
+        "organization list",
+        "user get",
+        "customer associate",
+        "customer dissociate",
+    ] {
+        let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let output = users(&arguments).await;
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(help.contains(&format!("Example:\n  users {command}")), "{help}");
+    }
+}

@@ -1,5 +1,9 @@
 //! A local system for one test, and clients of it.
 
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -7,8 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock, Timestamp};
@@ -16,7 +19,7 @@ use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
 use users::local::{LocalSystem, Options, SigningKey, TokenClaims};
 
-pub use users::local::{ACME, GLOBEX, JANE};
+pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
 
 /// 2026-01-02T03:04:05Z
 pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
@@ -25,23 +28,30 @@ pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
 pub struct World {
     pub system: LocalSystem,
     pub clock: ManualClock,
-    http: Client<HttpConnector, Full<Bytes>>,
+    client: Client,
 }
 
 impl World {
+    /// A world in which it is [`START`].
     pub async fn start() -> Self {
-        let (clock, hand) = Clock::manual(START);
-        let system = LocalSystem::start(Options {
-            clock,
-            ..Options::default()
-        })
-        .await
-        .unwrap();
-        Self {
-            system,
-            clock: hand,
-            http: Client::builder(TokioExecutor::new()).build_http(),
-        }
+        Self::start_with(START, None).await
+    }
+
+    /// A world in which it is now, for a process that has the system's clock.
+    pub async fn start_now() -> Self {
+        Self::start_with(Clock::system().now(), None).await
+    }
+
+    /// A world in which it is now and whose data is kept.
+    pub async fn start_in(data_dir: &Path) -> Self {
+        Self::start_with(Clock::system().now(), Some(data_dir.to_owned())).await
+    }
+
+    async fn start_with(time: Timestamp, data_dir: Option<PathBuf>) -> Self {
+        let (clock, hand) = Clock::manual(time);
+        let system = LocalSystem::start(Options { clock, data_dir, ..Options::default() }).await.unwrap();
+        let client = Client::of(system.api_address);
+        Self { system, clock: hand, client }
     }
 
     pub fn table(&self) -> &Table {
@@ -88,34 +98,21 @@ impl World {
         format!("{message}.{}", stranger.rsplit_once('.').unwrap().1)
     }
 
-    pub fn get(&self, path_and_query: &str) -> Call<'_> {
-        self.call(Method::GET, path_and_query)
+    pub fn get(&self, path_and_query: &str) -> Call {
+        self.client.get(path_and_query)
     }
 
-    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Call<'_> {
-        let mut call = self
-            .call(Method::POST, path)
-            .header("content-type", "application/json");
-        call.body = body.into();
-        call
+    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Call {
+        self.client.post(path, body)
     }
 
-    pub fn call(&self, method: Method, path_and_query: &str) -> Call<'_> {
-        Call {
-            world: self,
-            method,
-            path: path_and_query.into(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+    pub fn call(&self, method: Method, path_and_query: &str) -> Call {
+        self.client.call(method, path_and_query)
     }
 
     /// `POST /api/users` by an Admin of the organization.
     pub async fn create(&self, organization: &str, body: &Value) -> Answer {
-        self.post("/api/users", body.to_string())
-            .bearer(self.admin(organization))
-            .send()
-            .await
+        self.post("/api/users", body.to_string()).bearer(self.admin(organization)).send().await
     }
 
     pub async fn put_organization(&self, id: &str, name: &str, slug: &str) {
@@ -130,11 +127,7 @@ impl World {
     /// A user, put straight into the table, a member of the organizations.
     pub async fn put_user(&self, user: User, organizations: &[&str]) {
         let (first, others) = organizations.split_first().unwrap();
-        let created = self
-            .table()
-            .create_account(&user, None, &joining(first))
-            .await
-            .unwrap();
+        let created = self.table().create_account(&user, None, &joining(first)).await.unwrap();
         assert!(matches!(created, Creation::Created), "{created:?}");
         for organization in others {
             let joined = self.table().join(&user.id, &joining(organization)).await.unwrap();
@@ -153,11 +146,7 @@ impl World {
 
     pub async fn user_id_of(&self, email: &str) -> Option<String> {
         let email: Email = email.parse().unwrap();
-        self.table()
-            .user_id_of(&email)
-            .await
-            .unwrap()
-            .map(|id| id.to_string())
+        self.table().user_id_of(&email).await.unwrap().map(|id| id.to_string())
     }
 }
 
@@ -181,17 +170,49 @@ fn joining(organization: &str) -> NewMembership {
     }
 }
 
+/// A client of an API.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    http: legacy::Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Client {
+    pub fn of(address: SocketAddr) -> Self {
+        Self { address, http: legacy::Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn get(&self, path_and_query: &str) -> Call {
+        self.call(Method::GET, path_and_query)
+    }
+
+    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Call {
+        let mut call = self.call(Method::POST, path).header("content-type", "application/json");
+        call.body = body.into();
+        call
+    }
+
+    pub fn call(&self, method: Method, path_and_query: &str) -> Call {
+        let (client, path) = (self.clone(), path_and_query.into());
+        Call { client, method, path, headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
 /// A request in the making.
 #[must_use]
-pub struct Call<'a> {
-    world: &'a World,
+pub struct Call {
+    client: Client,
     method: Method,
     path: String,
     headers: Vec<(String, String)>,
     body: Bytes,
 }
 
-impl Call<'_> {
+impl Call {
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.into(), value.into()));
@@ -208,24 +229,20 @@ impl Call<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let uri = format!("http://{}{}", self.world.system.api_address, self.path);
+        self.try_send().await.unwrap()
+    }
+
+    /// The answer, or why there is none.
+    pub async fn try_send(self) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+        let uri = format!("http://{}{}", self.client.address, self.path);
         let mut request = hyper::Request::builder().method(self.method).uri(uri);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let response = self
-            .world
-            .http
-            .request(request.body(Full::new(self.body)).unwrap())
-            .await
-            .unwrap();
+        let response = self.client.http.request(request.body(Full::new(self.body))?).await?;
         let (head, body) = response.into_parts();
-        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 }
 
@@ -259,27 +276,18 @@ impl Answer {
     #[track_caller]
     pub fn assert_well_formed(&self) {
         let problem = self.status >= 400;
-        let expected = if problem {
-            "application/problem+json"
-        } else {
-            "application/json"
-        };
+        let expected = if problem { "application/problem+json" } else { "application/json" };
         assert_eq!(self.header("content-type"), Some(expected), "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"), "{self:?}");
-        let id = self
-            .header("x-request-id")
-            .unwrap_or_else(|| panic!("no request id: {self:?}"));
+        let id = self.header("x-request-id").unwrap_or_else(|| panic!("no request id: {self:?}"));
         assert!(!id.is_empty());
         let json = self.json();
         if problem {
             assert_eq!(json["traceId"], id);
             assert_eq!(json["status"], self.status);
             assert!(
-                json["type"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("https://tools.ietf.org/html/rfc"),
+                json["type"].as_str().unwrap().starts_with("https://tools.ietf.org/html/rfc"),
                 "{self:?}"
             );
             assert!(!json["title"].as_str().unwrap().is_empty());
@@ -303,12 +311,7 @@ impl Answer {
     pub fn assert_invalid(&self, fields: &[&str]) {
         self.assert_problem(400);
         let json = self.json();
-        let mut named: Vec<_> = json["errors"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut named: Vec<_> = json["errors"].as_object().unwrap().keys().map(String::as_str).collect();
         named.sort_unstable();
         let mut fields = fields.to_vec();
         fields.sort_unstable();
@@ -327,11 +330,7 @@ impl Answer {
 /// An unsigned token (RFC 7515, appendix A.5).
 pub fn unsigned(payload: &Value) -> String {
     let header = json!({ "alg": "none", "typ": "JWT" });
-    format!(
-        "Bearer {}.{}.",
-        BASE64URL.encode(header.to_string()),
-        BASE64URL.encode(payload.to_string())
-    )
+    format!("Bearer {}.{}.", BASE64URL.encode(header.to_string()), BASE64URL.encode(payload.to_string()))
 }
 
 /// Waits until a condition holds.
@@ -343,4 +342,20 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("this never came: {what}");
+}
+
+/// The folder of the workspace's binaries, built with what this test run has compiled already.
+pub fn built_binaries() -> &'static Path {
+    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let built = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--workspace", "--bins", "--locked", "--offline", "--quiet"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .status()
+            .unwrap();
+        assert!(built.success());
+        // This test lies in target/<profile>/deps.
+        let test = std::env::current_exe().unwrap();
+        test.parent().unwrap().parent().unwrap().to_owned()
+    })
 }

@@ -1,1 +1,220 @@
-//! TBD
+//! The local system as a process: `users serve`.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::harness::{ACME, Client, World, built_binaries, until};
+
+/// A `users serve` that runs in a process of its own.
+struct Served {
+    process: Child,
+    client: Client,
+    greeting: Vec<String>,
+    _rest: Lines<BufReader<ChildStdout>>,
+}
+
+impl Served {
+    /// Starts it on free ports and reads what it prints until it is ready.
+    async fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(built_binaries().join("users"))
+            .args(["serve", "--port", "0", "--dynamodb-port", "0"])
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut greeting = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            greeting.push(line);
+            if greeting.last().unwrap().contains("Ctrl-C ends it") {
+                break;
+            }
+        }
+        let api =
+            greeting.iter().find_map(|line| line.strip_prefix("API       http://")).expect("an address");
+        let client = Client::of(api.parse().unwrap());
+        Self { process, client, greeting, _rest: lines }
+    }
+
+    async fn start_in(data_dir: &Path) -> Self {
+        Self::start(&["--data-dir", data_dir.to_str().unwrap()]).await
+    }
+
+    /// The `Authorization` header of the first printed example that creates a user.
+    fn admin(&self) -> String {
+        let line = self.greeting.iter().find(|line| line.contains("-X POST")).unwrap();
+        let (_, header) = line.rsplit_once("Authorization: ").unwrap();
+        header.trim_end_matches('"').to_owned()
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        let id = self.process.id().unwrap().to_string();
+        assert!(
+            std::process::Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
+    let served = Served::start(&["--memory"]).await;
+    let commands: Vec<_> = served.greeting.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert!(commands[0].contains("/api/users/exists?Email=john%40example.com"));
+    for endpoint in crate::harness::ENDPOINTS {
+        let called = |line: &&&String| line.split(['"', ' ', '?']).any(|word| word.ends_with(endpoint.path));
+        let matching = commands.iter().filter(called).count();
+        assert_eq!(matching, 1, "{}: {commands:#?}", endpoint.path);
+    }
+    assert!(served.greeting.iter().any(|line| line.starts_with("DynamoDB  http://127.0.0.1:")));
+    assert!(served.greeting.iter().any(|line| line.starts_with("Data      in memory")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_run_at_once_on_free_ports() {
+    let (one, other) = tokio::join!(Served::start(&["--memory"]), Served::start(&["--memory"]));
+    for served in [&one, &other] {
+        let answer = served.client.get("/api/users/exists?Email=jane%40example.com").send().await;
+        assert_eq!(answer.assert_ok(200), json!({ "UserExists": true }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_in_use_is_one_line_that_says_how_to_choose_another() {
+    let taken = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (flag, other) in [("--port", "--dynamodb-port"), ("--dynamodb-port", "--port")] {
+        let output = Command::new(built_binaries().join("users"))
+            .args(["serve", "--memory", flag, &port, other, "0"])
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            format!(
+                "error: port {port} is in use: choose another with {flag}, or {flag} 0 for any that is free\n"
+            )
+        );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_ends_it_once_requests_in_flight_have_their_answers() {
+    for signal in ["INT", "TERM"] {
+        let mut served = Served::start(&["--memory"]).await;
+        // A request that is in flight: its head has come, its body has not.
+        let mut stream = TcpStream::connect(served.client.address()).await.unwrap();
+        let body = r#"{"FirstName":"In","LastName":"Flight","Email":"flight@example.com"}"#;
+        let head = format!(
+            "POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: {}\r\n\
+             Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            served.admin(),
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server asks for the body, so the request has begun.
+        let mut interim = [0; 25];
+        stream.read_exact(&mut interim).await.unwrap();
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        served.signal(signal);
+        // No new connection is taken, so the signal has come.
+        until("the server stops listening", async || {
+            TcpStream::connect(served.client.address()).await.is_err()
+        })
+        .await;
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201 Created"), "{signal}: {answer}");
+        assert_eq!(served.process.wait().await.unwrap().code(), Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let mut served = Served::start(&["--memory"]).await;
+    let _idle = TcpStream::connect(served.client.address()).await.unwrap();
+    served.client.get("/api/users/exists?Email=a%40example.com").send().await.assert_ok(200);
+    let told = Instant::now();
+    served.signal("TERM");
+    served.process.wait().await.unwrap();
+    // A bound against hanging, not a measurement: idle connections are closed and not waited for.
+    assert!(told.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_is_there_after_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let mut answered = Vec::<String>::new();
+    for round in 0..3 {
+        let mut served = Served::start_in(&data_dir).await;
+        let admin = served.admin();
+        let stop = Arc::new(AtomicBool::new(false));
+        let written = Arc::new(AtomicUsize::new(0));
+        let writers = (0..4).map(|writer| {
+            let (client, admin) = (served.client.clone(), admin.clone());
+            let (stop, written) = (stop.clone(), written.clone());
+            tokio::spawn(async move {
+                let mut created = Vec::new();
+                for n in 0.. {
+                    let email = format!("w{writer}.{round}.{n}@example.com");
+                    let body = json!({ "FirstName": "W", "LastName": "R", "Email": email });
+                    let call = client.post("/api/users", body.to_string()).bearer(&*admin);
+                    match call.try_send().await {
+                        Ok(answer) => assert_eq!(answer.status, 201, "{answer:?}"),
+                        Err(_) if stop.load(Ordering::SeqCst) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                    created.push(email);
+                    written.fetch_add(1, Ordering::SeqCst);
+                }
+                created
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        until("writers at work", async || written.load(Ordering::SeqCst) >= 20).await;
+        stop.store(true, Ordering::SeqCst);
+        served.process.kill().await.unwrap();
+        for created in join_all(writers).await {
+            answered.extend(created.unwrap());
+        }
+    }
+    assert!(answered.len() >= 3 * 20, "{}", answered.len());
+
+    let world = World::start_in(&data_dir).await;
+    for email in &answered {
+        let id = world.user_id_of(email).await.unwrap_or_else(|| panic!("lost: {email}"));
+        let id = id.parse().unwrap();
+        assert_eq!(world.table().user(&id).await.unwrap().unwrap().email.as_str(), email);
+        let organizations = world.table().organization_ids_of(&id).await.unwrap().unwrap();
+        assert_eq!(organizations.iter().map(|id| id.as_str()).collect::<Vec<_>>(), [ACME]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_data_is_put_in_once_and_what_was_changed_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let world = World::start_in(&data_dir).await;
+    world.put_organization(ACME, "Renamed", "renamed").await;
+    world.system.stop().await;
+    let world = World::start_in(&data_dir).await;
+    let acme = world.table().organization(&ACME.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(acme.name.as_str(), "Renamed");
+}

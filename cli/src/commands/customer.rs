@@ -8,39 +8,22 @@ use super::{CustomerCommand, Failure, output};
 
 pub(super) async fn run(command: CustomerCommand) -> Result<(), Failure> {
     match command {
-        CustomerCommand::Associate {
-            user,
-            organization,
-            number,
-            table,
-        } => {
+        CustomerCommand::Associate { user, organization, number, table } => {
             let json = table.json;
-            let association = CustomerAssociation {
-                user_id: user,
-                customer_number: number,
-                organization_id: organization,
-            };
-            table
-                .open()
-                .await
-                .associate(&association)
-                .await?
-                .map_err(|error| match error {
-                    AssociateError::UserMissing => {
-                        Failure::new(format!("there is no user {}", association.user_id))
-                    }
-                    AssociateError::OrganizationMissing => Failure::new(format!(
-                        "there is no organization {}: `users organization put` makes it",
-                        association.organization_id
-                    )),
-                })?;
+            let association =
+                CustomerAssociation { user_id: user, customer_number: number, organization_id: organization };
+            table.open().await.associate(&association).await?.map_err(|error| match error {
+                AssociateError::UserMissing => {
+                    Failure::new(format!("there is no user {}", association.user_id))
+                }
+                AssociateError::OrganizationMissing => Failure::new(format!(
+                    "there is no organization {}: `users organization put` makes it",
+                    association.organization_id
+                )),
+            })?;
             output::record(&CustomerAssociationView::of(&association), json)
         }
-        CustomerCommand::Dissociate {
-            user,
-            organization,
-            table,
-        } => {
+        CustomerCommand::Dissociate { user, organization, table } => {
             let json = table.json;
             let table = table.open().await;
             let association = table.customer_association(&user, &organization).await?;
@@ -48,9 +31,7 @@ pub(super) async fn run(command: CustomerCommand) -> Result<(), Failure> {
                 Some(association) if table.dissociate(&user, &organization).await? => {
                     output::record(&CustomerAssociationView::of(&association), json)
                 }
-                _ => Err(Failure::new(format!(
-                    "{user} has no customer account in {organization}"
-                ))),
+                _ => Err(Failure::new(format!("{user} has no customer account in {organization}"))),
             }
         }
     }

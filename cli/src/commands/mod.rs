@@ -45,10 +45,7 @@ enum Command {
     )]
     Token(Token),
     /// Creates or describes the table
-    #[command(
-        subcommand,
-        after_help = "Example:\n  users table create --table users --region eu-central-1"
-    )]
+    #[command(subcommand, after_help = "Example:\n  users table create --table users --region eu-central-1")]
     Table(TableCommand),
     /// Looks after organizations
     #[command(
@@ -57,10 +54,7 @@ enum Command {
     )]
     Organization(OrganizationCommand),
     /// Shows users
-    #[command(
-        subcommand,
-        after_help = "Example:\n  users user get --email jane@example.com"
-    )]
+    #[command(subcommand, after_help = "Example:\n  users user get --email jane@example.com")]
     User(UserCommand),
     /// Links users with customer accounts
     #[command(
@@ -248,13 +242,7 @@ pub(crate) struct TableArguments {
 
 impl TableArguments {
     async fn open(self) -> Table {
-        let Self {
-            table,
-            endpoint_url: url,
-            region,
-            profile,
-            ..
-        } = self;
+        let Self { table, endpoint_url: url, region, profile, .. } = self;
         if region.is_none() && profile.is_none() {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
             return Table::local(&table, &url.unwrap_or_else(local));
@@ -297,9 +285,7 @@ fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let command = arguments
-        .command
-        .unwrap_or_else(|| Command::Serve(Serve::default()));
+    let command = arguments.command.unwrap_or_else(|| Command::Serve(Serve::default()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
     let done = runtime.block_on(async {

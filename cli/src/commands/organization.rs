@@ -16,22 +16,13 @@ struct View {
 impl From<Organization> for View {
     fn from(organization: Organization) -> Self {
         let Organization { id, name, slug } = organization;
-        Self {
-            organization_id: id.to_string(),
-            name: name.to_string(),
-            slug: slug.to_string(),
-        }
+        Self { organization_id: id.to_string(), name: name.to_string(), slug: slug.to_string() }
     }
 }
 
 pub(super) async fn run(command: OrganizationCommand) -> Result<(), Failure> {
     match command {
-        OrganizationCommand::Put {
-            id,
-            name,
-            slug,
-            table,
-        } => {
+        OrganizationCommand::Put { id, name, slug, table } => {
             let json = table.json;
             let organization = Organization { id, name, slug };
             table.open().await.put_organization(&organization).await?;

@@ -14,14 +14,8 @@ pub(super) fn record(record: &impl Serialize, json: bool) -> Result<(), Failure>
     if json {
         return print(&format!("{value:#}"));
     }
-    let width = fields
-        .clone()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let lines: Vec<_> = fields
-        .map(|(name, value)| format!("{name:width$}  {}", text(value)))
-        .collect();
+    let width = fields.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines: Vec<_> = fields.map(|(name, value)| format!("{name:width$}  {}", text(value))).collect();
     print(&lines.join("\n"))
 }
 
@@ -31,34 +25,19 @@ pub(super) fn records(records: &[impl Serialize], headings: &[&str], json: bool)
     if json {
         return print(&format!("{value:#}"));
     }
-    let mut rows = vec![
-        headings
-            .iter()
-            .map(|&heading| heading.to_owned())
-            .collect::<Vec<_>>(),
-    ];
+    let mut rows = vec![headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>()];
     for record in value.as_array().into_iter().flatten() {
         rows.push(
-            headings
-                .iter()
-                .map(|&heading| record.get(heading).map(text).unwrap_or_default())
-                .collect(),
+            headings.iter().map(|&heading| record.get(heading).map(text).unwrap_or_default()).collect(),
         );
     }
     let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let lines: Vec<_> = rows
         .iter()
         .map(|row| {
-            let cells = row
-                .iter()
-                .enumerate()
-                .map(|(column, cell)| format!("{cell:0$}", width(column)));
+            let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:0$}", width(column)));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect();

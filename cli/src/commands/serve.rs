@@ -11,31 +11,13 @@ use crate::local::{ACME, JANE, LocalSystem, Options, TABLE_NAME, TokenClaims};
 pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     telemetry::init();
     shared::function::log_panics_without_their_message();
-    let Serve {
-        port,
-        dynamodb_port,
-        host,
-        data_dir,
-        memory,
-    } = arguments;
-    let kept = if memory {
-        "in memory, gone at the end".to_owned()
-    } else {
-        data_dir.display().to_string()
-    };
+    let Serve { port, dynamodb_port, host, data_dir, memory } = arguments;
+    let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
     let data_dir = (!memory).then_some(data_dir);
-    let options = Options {
-        host,
-        port,
-        dynamodb_port,
-        data_dir,
-        clock: Clock::system(),
-    };
+    let options = Options { host, port, dynamodb_port, data_dir, clock: Clock::system() };
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
-    let system = LocalSystem::start(options)
-        .await
-        .map_err(|error| Failure::new(error.to_string()))?;
+    let system = LocalSystem::start(options).await.map_err(|error| Failure::new(error.to_string()))?;
     output::print(&greeting(&system, &kept))?;
     told_to_end.await;
     system.stop().await;
@@ -82,34 +64,22 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
     let mut text = String::new();
     let places = [
         ("API", api.clone()),
-        (
-            "DynamoDB",
-            format!("http://{}, table {TABLE_NAME}", system.dynamodb_address),
-        ),
+        ("DynamoDB", format!("http://{}, table {TABLE_NAME}", system.dynamodb_address)),
         ("Data", kept.to_owned()),
     ];
     for (name, place) in places {
         let _ = writeln!(text, "{bold}{name:<10}{bold:#}{place}");
     }
     let examples = [
-        (
-            "Does an account exist?",
-            format!("curl \"{api}/api/users/exists?Email=john%40example.com\""),
-        ),
-        (
-            "Who am I? (Customer)",
-            format!("curl {api}/api/users/profile {customer}"),
-        ),
+        ("Does an account exist?", format!("curl \"{api}/api/users/exists?Email=john%40example.com\"")),
+        ("Who am I? (Customer)", format!("curl {api}/api/users/profile {customer}")),
         (
             "Create a user (Admin)",
             format!(
                 "curl -X POST {api}/api/users -H \"Content-Type: application/json\" -d '{new_user}' {admin}"
             ),
         ),
-        (
-            "My organizations (Admin)",
-            format!("curl {api}/api/users/organizations {admin}"),
-        ),
+        ("My organizations (Admin)", format!("curl {api}/api/users/organizations {admin}")),
         (
             "A user's customer account here (Admin)",
             format!("curl \"{api}/api/users/customer-association?UserId={JANE}\" {admin}"),
@@ -122,9 +92,7 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
     for (title, command) in examples {
         let _ = write!(text, "\n{dim}# {title}{dim:#}\n{command}\n");
     }
-    let _ = write!(
-        text,
-        "\n{dim}Tokens last a day; `users token --help` makes others. Ctrl-C ends it.{dim:#}"
-    );
+    let _ =
+        write!(text, "\n{dim}Tokens last a day; `users token --help` makes others. Ctrl-C ends it.{dim:#}");
     text
 }

@@ -17,20 +17,8 @@ struct View {
 
 impl From<TableDescription> for View {
     fn from(table: TableDescription) -> Self {
-        let TableDescription {
-            name,
-            status,
-            keys,
-            ttl_attribute,
-            item_count,
-        } = table;
-        Self {
-            table_name: name,
-            status,
-            keys,
-            ttl_attribute,
-            item_count,
-        }
+        let TableDescription { name, status, keys, ttl_attribute, item_count } = table;
+        Self { table_name: name, status, keys, ttl_attribute, item_count }
     }
 }
 
@@ -42,16 +30,10 @@ pub(super) async fn run(command: TableCommand) -> Result<(), Failure> {
     let json = arguments.json;
     let table = arguments.open().await;
     if create && !table.create().await? {
-        return Err(Failure::new(format!(
-            "the table {} is there already",
-            table.name()
-        )));
+        return Err(Failure::new(format!("the table {} is there already", table.name())));
     }
     let description = table.describe().await?.ok_or_else(|| {
-        Failure::new(format!(
-            "there is no table {}: `users table create` makes it",
-            table.name()
-        ))
+        Failure::new(format!("there is no table {}: `users table create` makes it", table.name()))
     })?;
     output::record(&View::from(description), json)
 }

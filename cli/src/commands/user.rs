@@ -24,20 +24,12 @@ pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
     let missing = || Failure::new("there is no such user");
     let id = match which {
         WhichUser { id: Some(id), .. } => id,
-        WhichUser {
-            email: Some(email), ..
-        } => table.user_id_of(&email).await?.ok_or_else(missing)?,
+        WhichUser { email: Some(email), .. } => table.user_id_of(&email).await?.ok_or_else(missing)?,
         WhichUser { .. } => return Err(missing()),
     };
     let (user, organization_ids) = tokio::try_join!(table.user(&id), table.organization_ids_of(&id))?;
-    let User {
-        id,
-        first_name,
-        last_name,
-        email,
-        preferred_email,
-        phone_number,
-    } = user.ok_or_else(missing)?;
+    let User { id, first_name, last_name, email, preferred_email, phone_number } =
+        user.ok_or_else(missing)?;
     let view = View {
         user_id: id.to_string(),
         first_name: first_name.to_string(),
@@ -45,11 +37,7 @@ pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
         email: email.to_string(),
         preferred_email: preferred_email.map(|email| email.to_string()),
         phone_number: phone_number.map(|number| number.to_string()),
-        organization_ids: organization_ids
-            .iter()
-            .flatten()
-            .map(ToString::to_string)
-            .collect(),
+        organization_ids: organization_ids.iter().flatten().map(ToString::to_string).collect(),
     };
     output::record(&view, json)
 }

@@ -17,21 +17,13 @@ const JOHN: &str = "kp_john456doe789";
 /// Puts the demo data into a table.
 pub(super) async fn put(table: &Table, now: Timestamp) -> Result<(), Error> {
     for (id, name, slug) in [(ACME, "Acme Corp", "acme-corp"), (GLOBEX, "Globex", "globex")] {
-        let organization = Organization {
-            id: parse(id)?,
-            name: parse(name)?,
-            slug: parse(slug)?,
-        };
+        let organization = Organization { id: parse(id)?, name: parse(name)?, slug: parse(slug)? };
         table.put_organization(&organization).await?;
     }
     let jane = user(JANE, ("Jane", "Smith"), "jane@example.com", Some("561-555-1212"))?;
     let john = user(JOHN, ("John", "Doe"), "john@example.com", None)?;
     let joining = |organization: &str| -> Result<_, Error> {
-        Ok(NewMembership {
-            organization_id: parse(organization)?,
-            added_by: parse(JANE)?,
-            joined_at: now,
-        })
+        Ok(NewMembership { organization_id: parse(organization)?, added_by: parse(JANE)?, joined_at: now })
     };
     for user in [&jane, &john] {
         let created = table.create_account(user, None, &joining(ACME)?).await?;
@@ -48,10 +40,7 @@ pub(super) async fn put(table: &Table, now: Timestamp) -> Result<(), Error> {
             customer_number: parse(number)?,
             organization_id: parse(organization)?,
         };
-        table
-            .associate(&association)
-            .await?
-            .map_err(|_| Error::defect("the demo data is there in part"))?;
+        table.associate(&association).await?.map_err(|_| Error::defect("the demo data is there in part"))?;
     }
     Ok(())
 }
@@ -68,6 +57,5 @@ fn user(id: &str, (first, last): (&str, &str), email: &str, phone: Option<&str>)
 }
 
 fn parse<T: std::str::FromStr<Err = shared::model::Invalid>>(text: &str) -> Result<T, Error> {
-    text.parse()
-        .map_err(|why| Error::defect(format!("the demo data has a text that {why}")))
+    text.parse().map_err(|why| Error::defect(format!("the demo data has a text that {why}")))
 }

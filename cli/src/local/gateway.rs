@@ -87,12 +87,7 @@ async fn answer(app: &App, peer: SocketAddr, request: Request<Incoming>) -> Resp
         }
         _ => return gateway_message(StatusCode::BAD_REQUEST, "Bad Request"),
     };
-    let event = event(
-        &head,
-        &body,
-        peer.ip(),
-        &format!("{} {}", endpoint.method, endpoint.path),
-    );
+    let event = event(&head, &body, peer.ip(), &format!("{} {}", endpoint.method, endpoint.path));
     let Ok(event) = serde_json::from_value::<Event>(event) else {
         return gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
@@ -113,9 +108,7 @@ fn into_http(answer: &shared::http::Response) -> Response<Full<Bytes>> {
 fn gateway_message(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(json!({ "message": message }).to_string()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -167,12 +160,7 @@ fn event(head: &Parts, body: &Bytes, source_ip: IpAddr, route_key: &str) -> Valu
 
 /// The media types whose bodies API Gateway hands over as they are.
 fn is_text(content_type: &str) -> bool {
-    let media_type = content_type
-        .split(';')
-        .next()
-        .unwrap_or("")
-        .trim()
-        .to_ascii_lowercase();
+    let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     media_type.starts_with("text/") || media_type == "application/json" || media_type.ends_with("+json")
 }
 

@@ -62,13 +62,7 @@ impl Default for Options {
     /// Free ports, nothing kept, the system's time.
     fn default() -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self {
-            host,
-            port: 0,
-            dynamodb_port: 0,
-            data_dir: None,
-            clock: Clock::system(),
-        }
+        Self { host, port: 0, dynamodb_port: 0, data_dir: None, clock: Clock::system() }
     }
 }
 
@@ -104,19 +98,11 @@ pub struct LocalSystem {
 impl LocalSystem {
     /// Starts everything; it answers when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options {
-            host,
-            port,
-            dynamodb_port,
-            data_dir,
-            clock,
-        } = options;
+        let Options { host, port, dynamodb_port, data_dir, clock } = options;
         let api_listener = listen(host, port, "--port").await?;
         let dynamodb_listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
         let address = |listener: &TcpListener| {
-            listener
-                .local_addr()
-                .map_err(|error| StartError(format!("the socket has no address: {error}")))
+            listener.local_addr().map_err(|error| StartError(format!("the socket has no address: {error}")))
         };
         let (api_address, dynamodb_address) = (address(&api_listener)?, address(&dynamodb_listener)?);
         let signing_key = match &data_dir {
@@ -130,10 +116,7 @@ impl LocalSystem {
             dynamodb::start(dynamodb_listener, data_dir.as_deref(), stopped).map_err(StartError)?;
         let table = Table::local(TABLE_NAME, &format!("http://{dynamodb_address}"));
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
-            StartError(format!(
-                "the table was not made ready: {}",
-                error.log().unwrap_or("?")
-            ))
+            StartError(format!("the table was not made ready: {}", error.log().unwrap_or("?")))
         })?;
 
         let app = Arc::new(App::new(config()?, table.clone(), clock.clone()));
@@ -198,10 +181,5 @@ async fn prepare(table: &Table, signing_key: &SigningKey, clock: &Clock) -> Resu
         demo::put(table, clock.now()).await?;
     }
     // What `refresh-signing-keys` does when deployed.
-    table
-        .put_signing_keys(&StoredSigningKeys {
-            jwks: signing_key.jwks(),
-            fetched_at: clock.now(),
-        })
-        .await
+    table.put_signing_keys(&StoredSigningKeys { jwks: signing_key.jwks(), fetched_at: clock.now() }).await
 }

@@ -80,13 +80,7 @@ impl SigningKey {
     #[must_use]
     pub fn jwks(&self) -> String {
         // An uncompressed point: 0x04, x, y (SEC 1, section 2.3.3).
-        let (x, y) = self
-            .pair
-            .public_key()
-            .as_ref()
-            .get(1..)
-            .unwrap_or_default()
-            .split_at(32);
+        let (x, y) = self.pair.public_key().as_ref().get(1..).unwrap_or_default().split_at(32);
         let key = json!({
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.id(),
             "x": BASE64URL.encode(x), "y": BASE64URL.encode(y),
@@ -102,9 +96,8 @@ impl SigningKey {
     /// A token with these claims, issued at `now`.
     #[must_use]
     pub fn token(&self, claims: &TokenClaims, now: Timestamp) -> String {
-        let expires_in = claims
-            .expires_in
-            .unwrap_or_else(|| Duration::from_hours(24).as_secs().cast_signed());
+        let expires_in =
+            claims.expires_in.unwrap_or_else(|| Duration::from_hours(24).as_secs().cast_signed());
         let role = match claims.roles.as_slice() {
             [role] => json!(role),
             roles => json!(roles),
@@ -123,13 +116,9 @@ impl SigningKey {
     #[must_use]
     pub fn sign(&self, payload: &Value) -> String {
         let header = json!({ "alg": "ES256", "typ": "JWT", "kid": self.id() });
-        let message = [header, payload.clone()]
-            .map(|part| BASE64URL.encode(part.to_string()))
-            .join(".");
+        let message = [header, payload.clone()].map(|part| BASE64URL.encode(part.to_string())).join(".");
         let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes());
-        let signature = signature
-            .map(|signature| BASE64URL.encode(signature.as_ref()))
-            .unwrap_or_default();
+        let signature = signature.map(|signature| BASE64URL.encode(signature.as_ref())).unwrap_or_default();
         format!("{message}.{signature}")
     }
 }

@@ -47,11 +47,7 @@ async fn create(app: &App, new_user: NewUser, membership: &NewMembership) -> Res
         preferred_email: None,
         phone_number: new_user.phone_number,
     };
-    match app
-        .table
-        .create_account(&user, password_hash.as_ref(), membership)
-        .await?
-    {
+    match app.table.create_account(&user, password_hash.as_ref(), membership).await? {
         Creation::Created => Response::created(&UserView::with_login_email(&user)),
         Creation::EmailTaken(user_id) => reuse(app, &user_id, membership).await,
         Creation::OrganizationMissing => Err(organization_missing()),
@@ -63,17 +59,12 @@ async fn reuse(app: &App, user_id: &UserId, membership: &NewMembership) -> Resul
         Joining::Member(user) => Response::ok(&UserView::with_login_email(&user)),
         Joining::OrganizationMissing => Err(organization_missing()),
         // The account was deleted between two calls; sent again, the request creates it anew.
-        Joining::UserMissing => Err(Error::unavailable(
-            "an e-mail claim names a user that is not there",
-        )),
+        Joining::UserMissing => Err(Error::unavailable("an e-mail claim names a user that is not there")),
     }
 }
 
 fn organization_missing() -> Error {
-    Error::invalid(
-        "OrganizationId",
-        "The organization of the access token does not exist.",
-    )
+    Error::invalid("OrganizationId", "The organization of the access token does not exist.")
 }
 
 #[derive(Deserialize)]
@@ -104,13 +95,9 @@ impl NewUser {
         let password = fields.optional("Password", body.password);
         let phone_number = fields.optional("PhoneNumber", body.phone_number);
         match (first_name, last_name, email) {
-            (Some(first_name), Some(last_name), Some(email)) if fields.are_valid() => Ok(Self {
-                first_name,
-                last_name,
-                email,
-                password,
-                phone_number,
-            }),
+            (Some(first_name), Some(last_name), Some(email)) if fields.are_valid() => {
+                Ok(Self { first_name, last_name, email, password, phone_number })
+            }
             _ => Err(fields.into_errors().into()),
         }
     }

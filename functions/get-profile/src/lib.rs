@@ -19,10 +19,6 @@ async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     let (user_id, organization_id) = (customer.user_id()?, customer.organization_id()?);
     request.query()?;
 
-    let user = app
-        .table
-        .member(user_id, organization_id)
-        .await?
-        .ok_or_else(Error::not_found)?;
+    let user = app.table.member(user_id, organization_id).await?.ok_or_else(Error::not_found)?;
     Response::ok(&UserView::with_preferred_email(&user))
 }

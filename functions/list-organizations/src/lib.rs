@@ -22,9 +22,7 @@ async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
 
     let organization_ids = organization_ids(app, &admin).await?;
     let organizations = app.table.organizations(&organization_ids).await?;
-    Response::ok(&Organizations {
-        organizations: organizations.iter().map(OrganizationView::of).collect(),
-    })
+    Response::ok(&Organizations { organizations: organizations.iter().map(OrganizationView::of).collect() })
 }
 
 /// The organizations of the user of the token's user id; where no such record exists, of its e-mail
@@ -42,10 +40,7 @@ async fn organization_ids(app: &App, admin: &Caller) -> Result<Vec<OrganizationI
         None => None,
     };
     organization_ids.ok_or_else(|| {
-        Error::invalid(
-            "UserId",
-            "The user cannot be found based on the access token's identity claims.",
-        )
+        Error::invalid("UserId", "The user cannot be found based on the access token's identity claims.")
     })
 }
 

@@ -46,9 +46,7 @@ impl Caller {
         Self {
             user_id: identifier(claims, &names.user_id),
             organization_id: identifier(claims, &names.organization_id),
-            email: find(claims, &names.email)
-                .and_then(Value::as_str)
-                .and_then(|text| text.parse().ok()),
+            email: find(claims, &names.email).and_then(Value::as_str).and_then(|text| text.parse().ok()),
             roles: match find(claims, &names.roles) {
                 Some(Value::String(role)) => vec![role.clone()],
                 Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(Into::into).collect(),
@@ -59,16 +57,12 @@ impl Caller {
 
     /// The user's id; without it the token does not count here.
     pub fn user_id(&self) -> Result<&UserId, Error> {
-        self.user_id
-            .as_ref()
-            .map_err(|why| Error::token_invalid(why.clone()))
+        self.user_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
     /// The organization that the token is for; without it the token does not count here.
     pub fn organization_id(&self) -> Result<&OrganizationId, Error> {
-        self.organization_id
-            .as_ref()
-            .map_err(|why| Error::token_invalid(why.clone()))
+        self.organization_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
     /// The user's e-mail address, where the token carries one.
@@ -99,17 +93,12 @@ impl Caller {
 
 /// The first of the named claims that is there; `null` counts as absent.
 fn find<'a>(claims: &'a Map<String, Value>, names: &[String]) -> Option<&'a Value> {
-    names
-        .iter()
-        .find_map(|name| claims.get(name).filter(|value| !value.is_null()))
+    names.iter().find_map(|name| claims.get(name).filter(|value| !value.is_null()))
 }
 
 fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, names: &[String]) -> Result<T, String> {
     let described = || names.join(" or ");
     let value = find(claims, names).ok_or_else(|| format!("the token lacks the claim {}", described()))?;
-    let text = value
-        .as_str()
-        .ok_or_else(|| format!("the claim {} is not a string", described()))?;
-    text.parse()
-        .map_err(|_| format!("the claim {} is not an identifier", described()))
+    let text = value.as_str().ok_or_else(|| format!("the claim {} is not a string", described()))?;
+    text.parse().map_err(|_| format!("the claim {} is not an identifier", described()))
 }

@@ -15,10 +15,7 @@ pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
         verifier_factory: |algorithm, key| {
-            Ok(Box::new(RingVerifier {
-                algorithm: *algorithm,
-                key: key.clone(),
-            }) as Box<dyn JwtVerifier>)
+            Ok(Box::new(RingVerifier { algorithm: *algorithm, key: key.clone() }) as Box<dyn JwtVerifier>)
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
@@ -61,18 +58,14 @@ impl RingVerifier {
             Algorithm::EdDSA => self.unparsed(&signature::ED25519, message, signature)?,
             _ => return Err(ErrorKind::UnsupportedAlgorithm.into()),
         };
-        if verified {
-            Ok(())
-        } else {
-            Err(ErrorKind::InvalidSignature.into())
-        }
+        if verified { Ok(()) } else { Err(ErrorKind::InvalidSignature.into()) }
     }
 
     fn rsa(&self, parameters: &'static signature::RsaParameters, message: &[u8], signature: &[u8]) -> bool {
         match self.key.kind() {
-            DecodingKeyKind::RsaModulusExponent { n, e } => signature::RsaPublicKeyComponents { n, e }
-                .verify(parameters, message, signature)
-                .is_ok(),
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                signature::RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
+            }
             DecodingKeyKind::SecretOrDer(_) => false,
         }
     }

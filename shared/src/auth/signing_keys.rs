@@ -55,12 +55,7 @@ impl SigningKeys {
     /// key is left out.
     pub fn parse_published(jwks: &str) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
-        Ok(Self(
-            set.keys
-                .into_iter()
-                .filter_map(|jwk| SigningKey::parse(jwk, false).ok())
-                .collect(),
-        ))
+        Ok(Self(set.keys.into_iter().filter_map(|jwk| SigningKey::parse(jwk, false).ok()).collect()))
     }
 
     /// The key that a token's header names. Where it names none, there must be only one choice.
@@ -81,11 +76,7 @@ impl SigningKey {
     fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| "it is not a JWK")?;
         let common = &jwk.common;
-        if common
-            .public_key_use
-            .as_ref()
-            .is_some_and(|r#use| *r#use != PublicKeyUse::Signature)
-        {
+        if common.public_key_use.as_ref().is_some_and(|r#use| *r#use != PublicKeyUse::Signature) {
             return Err("its use is not sig");
         }
         if common
@@ -109,17 +100,11 @@ impl SigningKey {
             Algorithm::ES256 if size != 65 => Err("it is not a point of P-256"),
             Algorithm::ES384 if size != 97 => Err("it is not a point of P-384"),
             Algorithm::EdDSA if size != 32 => Err("it is not an Ed25519 key"),
-            Algorithm::HS256 | Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => Ok(Self {
-                id: jwk.common.key_id,
-                algorithm,
-                key,
-            }),
+            Algorithm::HS256 | Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => {
+                Ok(Self { id: jwk.common.key_id, algorithm, key })
+            }
             _ if size < MIN_RSA_BYTES => Err("its modulus is shorter than 2048 bits"),
-            _ => Ok(Self {
-                id: jwk.common.key_id,
-                algorithm,
-                key,
-            }),
+            _ => Ok(Self { id: jwk.common.key_id, algorithm, key }),
         }
     }
 }
@@ -172,41 +157,17 @@ impl SigningKeySource {
     /// Keys that are settings.
     #[must_use]
     pub fn inline(keys: SigningKeys, clock: Clock) -> Self {
-        Self::new(
-            None,
-            Known {
-                keys: Arc::new(keys),
-                read_at: None,
-                tried_at: None,
-            },
-            Duration::MAX,
-            clock,
-        )
+        Self::new(None, Known { keys: Arc::new(keys), read_at: None, tried_at: None }, Duration::MAX, clock)
     }
 
     /// The keys of the table's signing-keys item, read again when older than `max_age`.
     #[must_use]
     pub fn table(table: Table, max_age: Duration, clock: Clock) -> Self {
-        Self::new(
-            Some(table),
-            Known {
-                keys: Arc::default(),
-                read_at: None,
-                tried_at: None,
-            },
-            max_age,
-            clock,
-        )
+        Self::new(Some(table), Known { keys: Arc::default(), read_at: None, tried_at: None }, max_age, clock)
     }
 
     fn new(table: Option<Table>, known: Known, max_age: Duration, clock: Clock) -> Self {
-        Self {
-            clock,
-            max_age,
-            table,
-            known: RwLock::new(known),
-            reading: tokio::sync::Mutex::default(),
-        }
+        Self { clock, max_age, table, known: RwLock::new(known), reading: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn reads_table(&self) -> bool {
@@ -248,9 +209,7 @@ impl SigningKeySource {
         }
         let Some(read_at) = known.read_at else { return true };
         let now = self.clock.now();
-        let cooling = known
-            .tried_at
-            .is_some_and(|tried_at| now.since(tried_at) < REREAD_COOL_DOWN);
+        let cooling = known.tried_at.is_some_and(|tried_at| now.since(tried_at) < REREAD_COOL_DOWN);
         !cooling && (now.since(read_at) >= self.max_age || !known.keys.knows(id))
     }
 
@@ -260,20 +219,14 @@ impl SigningKeySource {
             return Ok(self.known().keys);
         };
         let tried_at = Some(self.clock.now());
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tried_at = tried_at;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).tried_at = tried_at;
         let stored = table.signing_keys().await?;
         let stored = stored.ok_or_else(|| Error::unavailable("the table holds no signing keys yet"))?;
         let keys = SigningKeys::parse_published(&stored.jwks)
             .map_err(|why| Error::defect(format!("the table's signing-keys item {why}")))?;
         let keys = Arc::new(keys);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known {
-            keys: keys.clone(),
-            read_at: tried_at,
-            tried_at,
-        };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) =
+            Known { keys: keys.clone(), read_at: tried_at, tried_at };
         Ok(keys)
     }
 }

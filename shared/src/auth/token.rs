@@ -46,12 +46,7 @@ impl TokenVerifier {
         // The library asks the system for the time; ours is passed in.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self {
-            keys,
-            claim_names,
-            validation,
-            clock,
-        }
+        Self { keys, claim_names, validation, clock }
     }
 
     /// The bearer of the request's token, if it carries the policy's role.
@@ -120,9 +115,7 @@ fn bearer_token(authorization: Option<&str>) -> Result<&str, Error> {
     let authorization = authorization.ok_or(ErrorKind::TokenMissing)?;
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token),
-        _ => Err(Error::token_invalid(
-            "the Authorization header is not one of a bearer token",
-        )),
+        _ => Err(Error::token_invalid("the Authorization header is not one of a bearer token")),
     }
 }
 

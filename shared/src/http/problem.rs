@@ -43,16 +43,10 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::BodyTooLarge { .. } => (413, rfc9110!("15.5.14"), "Content Too Large"),
         ErrorKind::MediaTypeUnsupported => (415, rfc9110!("15.5.16"), "Unsupported Media Type"),
         // 429 is not in RFC 9110: it comes from RFC 6585.
-        ErrorKind::RateLimited { .. } => (
-            429,
-            "https://tools.ietf.org/html/rfc6585#section-4",
-            "Too Many Requests",
-        ),
-        ErrorKind::Defect => (
-            500,
-            rfc9110!("15.6.1"),
-            "An error occurred while processing your request",
-        ),
+        ErrorKind::RateLimited { .. } => {
+            (429, "https://tools.ietf.org/html/rfc6585#section-4", "Too Many Requests")
+        }
+        ErrorKind::Defect => (500, rfc9110!("15.6.1"), "An error occurred while processing your request"),
         ErrorKind::Unavailable => (503, rfc9110!("15.6.4"), "Service Unavailable"),
     };
     let detail: Option<Cow<'static, str>> = match error.kind() {
@@ -65,14 +59,7 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::Invalid(errors) => Some(errors.fields()),
         _ => None,
     };
-    let problem = Problem {
-        r#type,
-        title,
-        status,
-        detail,
-        errors,
-        trace_id: request_id,
-    };
+    let problem = Problem { r#type, title, status, detail, errors, trace_id: request_id };
     // Texts and numbers alone always serialize.
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let mut response = Response::new(status, "application/problem+json", body).for_request(request_id);
@@ -84,10 +71,7 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
             response.set_header("WWW-Authenticate", "Bearer error=\"invalid_token\"".to_owned());
         }
         ErrorKind::RoleMissing => {
-            response.set_header(
-                "WWW-Authenticate",
-                "Bearer error=\"insufficient_scope\"".to_owned(),
-            );
+            response.set_header("WWW-Authenticate", "Bearer error=\"insufficient_scope\"".to_owned());
         }
         ErrorKind::RateLimited { retry_after } => {
             response.set_header("Retry-After", whole_seconds(*retry_after).max(1).to_string());

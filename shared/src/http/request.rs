@@ -54,9 +54,7 @@ impl Request {
 
     /// The client's address as API Gateway saw it; no header can change it.
     pub fn client_address(&self) -> Result<ClientAddress, Error> {
-        self.source_ip
-            .parse()
-            .map_err(|_| Error::defect("the event's sourceIp is no IP address"))
+        self.source_ip.parse().map_err(|_| Error::defect("the event's sourceIp is no IP address"))
     }
 
     /// The `Authorization` header.
@@ -67,8 +65,7 @@ impl Request {
 
     /// Notes who called, for the log.
     pub(crate) fn note_caller(&self, user_id: Option<&UserId>, organization_id: Option<&OrganizationId>) {
-        self.caller
-            .get_or_init(|| (user_id.cloned(), organization_id.cloned()));
+        self.caller.get_or_init(|| (user_id.cloned(), organization_id.cloned()));
     }
 
     /// The user who called, once that is known.
@@ -80,9 +77,7 @@ impl Request {
     /// The organization of the user who called, once that is known.
     #[must_use]
     pub fn caller_organization_id(&self) -> Option<&OrganizationId> {
-        self.caller
-            .get()
-            .and_then(|(_, organization_id)| organization_id.as_ref())
+        self.caller.get().and_then(|(_, organization_id)| organization_id.as_ref())
     }
 
     /// The parameters of the query string, percent-decoded (RFC 3986, section 2.1).
@@ -92,10 +87,7 @@ impl Request {
         let mut parameters = BTreeMap::<String, Vec<String>>::new();
         for pair in self.raw_query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters
-                .entry(percent_decoded(name)?)
-                .or_default()
-                .push(percent_decoded(value)?);
+            parameters.entry(percent_decoded(name)?).or_default().push(percent_decoded(value)?);
         }
         Ok(Query(parameters))
     }
@@ -109,26 +101,14 @@ impl Request {
         }
         let body = self.body.as_deref().map_or("", String::as_str);
         // Base64 takes four characters for three bytes.
-        let max_length = if self.is_base64_encoded {
-            MAX_BODY_BYTES.div_ceil(3) * 4
-        } else {
-            MAX_BODY_BYTES
-        };
-        let too_large = || {
-            Error::from(ErrorKind::BodyTooLarge {
-                limit: MAX_BODY_BYTES,
-            })
-        };
+        let max_length = if self.is_base64_encoded { MAX_BODY_BYTES.div_ceil(3) * 4 } else { MAX_BODY_BYTES };
+        let too_large = || Error::from(ErrorKind::BodyTooLarge { limit: MAX_BODY_BYTES });
         if body.len() > max_length {
             return Err(too_large());
         }
         let decoded;
         let bytes = if self.is_base64_encoded {
-            decoded = Zeroizing::new(
-                STANDARD
-                    .decode(body)
-                    .map_err(|_| not_json("is not valid base64"))?,
-            );
+            decoded = Zeroizing::new(STANDARD.decode(body).map_err(|_| not_json("is not valid base64"))?);
             decoded.as_slice()
         } else {
             body.as_bytes()
@@ -164,9 +144,7 @@ fn why(error: &serde_json::Error) -> &'static str {
 
 /// `application/json` or a type of its structure (`+json`, RFC 6839), in UTF-8.
 fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type
-        .split(';')
-        .map(|part| part.trim().to_ascii_lowercase());
+    let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
     let media_type = parts.next().unwrap_or_default();
     let structured = media_type.starts_with("application/") && media_type.ends_with("+json");
     (media_type == "application/json" || structured)
@@ -185,10 +163,7 @@ fn percent_decoded(text: &str) -> Result<String, Error> {
             _ => return Err(bad_query()),
         }
     }
-    Ok(percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| bad_query())?
-        .into_owned())
+    Ok(percent_decode_str(text).decode_utf8().map_err(|_| bad_query())?.into_owned())
 }
 
 fn bad_query() -> Error {
@@ -203,9 +178,7 @@ impl Query {
     pub fn required<T: FromStr<Err = Invalid>>(&self, name: &'static str) -> Result<T, Error> {
         match self.0.get(name).map(Vec::as_slice) {
             None | Some([]) => Err(Error::invalid(name, format_args!("{name} is required."))),
-            Some([text]) => text
-                .parse()
-                .map_err(|why| Error::invalid(name, format_args!("{name} {why}."))),
+            Some([text]) => text.parse().map_err(|why| Error::invalid(name, format_args!("{name} {why}."))),
             Some(_) => Err(Error::invalid(name, format_args!("{name} must be given once."))),
         }
     }
@@ -240,9 +213,7 @@ impl BodyFields {
             Value::String(text) => T::try_from(text),
             _ => Err(Invalid("must be a string")),
         };
-        parsed
-            .map_err(|why| self.errors.add(name, format_args!("{name} {why}.")))
-            .ok()
+        parsed.map_err(|why| self.errors.add(name, format_args!("{name} {why}."))).ok()
     }
 
     /// Everything that was wrong with the fields read so far.
@@ -293,12 +264,9 @@ mod tests {
 
     #[test]
     fn a_query_is_percent_decoded() {
-        for raw in [
-            "Email=jane%40x.com",
-            "a&Email=jane@x.com&b=",
-            "&&Email=%6aane@x.com",
-            "%45mail=jane%40x.com",
-        ] {
+        for raw in
+            ["Email=jane%40x.com", "a&Email=jane@x.com&b=", "&&Email=%6aane@x.com", "%45mail=jane%40x.com"]
+        {
             assert_eq!(query(raw).unwrap().as_str(), "jane@x.com", "{raw}");
         }
         assert_eq!(query("Email=jane+tag@x.com").unwrap().as_str(), "jane+tag@x.com");
@@ -312,41 +280,13 @@ mod tests {
             ("email=jane@x.com", "Email", "Email is required."),
             ("Email", "Email", "Email must be a valid e-mail address."),
             ("Email=", "Email", "Email must be a valid e-mail address."),
-            (
-                "Email=a@x.com&Email=b@x.com",
-                "Email",
-                "Email must be given once.",
-            ),
-            (
-                "Email=a@x.com,b@x.com",
-                "Email",
-                "Email must be a valid e-mail address.",
-            ),
-            (
-                "Email=%",
-                "query",
-                "The query string is not percent-encoded UTF-8.",
-            ),
-            (
-                "Email=%4",
-                "query",
-                "The query string is not percent-encoded UTF-8.",
-            ),
-            (
-                "Email=%zz",
-                "query",
-                "The query string is not percent-encoded UTF-8.",
-            ),
-            (
-                "Email=%ff",
-                "query",
-                "The query string is not percent-encoded UTF-8.",
-            ),
-            (
-                "%=1&Email=a@x.com",
-                "query",
-                "The query string is not percent-encoded UTF-8.",
-            ),
+            ("Email=a@x.com&Email=b@x.com", "Email", "Email must be given once."),
+            ("Email=a@x.com,b@x.com", "Email", "Email must be a valid e-mail address."),
+            ("Email=%", "query", "The query string is not percent-encoded UTF-8."),
+            ("Email=%4", "query", "The query string is not percent-encoded UTF-8."),
+            ("Email=%zz", "query", "The query string is not percent-encoded UTF-8."),
+            ("Email=%ff", "query", "The query string is not percent-encoded UTF-8."),
+            ("%=1&Email=a@x.com", "query", "The query string is not percent-encoded UTF-8."),
         ] {
             assert_eq!(fields(&query(raw).unwrap_err()), [(field, message)], "{raw}");
         }
@@ -356,24 +296,14 @@ mod tests {
     fn a_body_is_a_json_object_of_a_bounded_size() {
         let read = |content_type, body: &str| request("", content_type, body, false).json_object::<Body>();
         let json = Some("application/json");
-        for content_type in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/merge-patch+json",
-        ] {
+        for content_type in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"]
+        {
             assert!(read(Some(content_type), "{}").is_ok(), "{content_type}");
         }
-        for content_type in [
-            None,
-            Some(""),
-            Some("text/plain"),
-            Some("application/json; charset=utf-16"),
-        ] {
+        for content_type in [None, Some(""), Some("text/plain"), Some("application/json; charset=utf-16")] {
             let error = read(content_type, "{}").unwrap_err();
-            assert!(
-                matches!(error.kind(), ErrorKind::MediaTypeUnsupported),
-                "{content_type:?}"
-            );
+            assert!(matches!(error.kind(), ErrorKind::MediaTypeUnsupported), "{content_type:?}");
         }
         for (body, message) in [
             ("", "The body is not valid JSON."),
@@ -388,10 +318,7 @@ mod tests {
             assert_eq!(fields(&read(json, body).unwrap_err()), [("$", message)], "{body}");
         }
         let deep = format!("{{\"Email\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(
-            fields(&read(json, &deep).unwrap_err()),
-            [("$", "The body is not valid JSON.")]
-        );
+        assert_eq!(fields(&read(json, &deep).unwrap_err()), [("$", "The body is not valid JSON.")]);
         assert!(read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 2))).is_ok());
         let error = read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 1))).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { .. }));
@@ -400,16 +327,8 @@ mod tests {
     #[test]
     fn a_base64_body_is_decoded() {
         let read = |body: &str| request("", Some("application/json"), body, true).json_object::<Body>();
-        assert!(
-            read(&STANDARD.encode("{\"Email\":\"a@x.com\"}"))
-                .unwrap()
-                .email
-                .is_some()
-        );
-        assert_eq!(
-            fields(&read("{}").unwrap_err()),
-            [("$", "The body is not valid base64.")]
-        );
+        assert!(read(&STANDARD.encode("{\"Email\":\"a@x.com\"}")).unwrap().email.is_some());
+        assert_eq!(fields(&read("{}").unwrap_err()), [("$", "The body is not valid base64.")]);
         assert_eq!(
             fields(&read(&STANDARD.encode(b"{\"\xff\":1}")).unwrap_err()),
             [("$", "The body is not valid JSON.")]
@@ -425,17 +344,10 @@ mod tests {
         let mut fields = BodyFields::default();
         assert!(fields.required::<Email>("Email", None).is_none());
         assert!(fields.required::<Email>("Second", Some(Value::from(1))).is_none());
-        assert!(
-            fields
-                .optional::<Email>("Third", Some(Value::from("x")))
-                .is_none()
-        );
+        assert!(fields.optional::<Email>("Third", Some(Value::from("x"))).is_none());
         assert!(fields.optional::<Email>("Fourth", None).is_none());
         let errors = fields.into_errors();
-        assert_eq!(
-            errors.fields().keys().copied().collect::<Vec<_>>(),
-            ["Email", "Second", "Third"]
-        );
+        assert_eq!(errors.fields().keys().copied().collect::<Vec<_>>(), ["Email", "Second", "Third"]);
         assert_eq!(errors.fields()["Second"], ["Second must be a string."]);
     }
 }

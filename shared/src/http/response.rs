@@ -37,11 +37,7 @@ impl Response {
             ("Cache-Control", "no-store".to_owned()),
             ("X-Content-Type-Options", "nosniff".to_owned()),
         ];
-        Self {
-            status,
-            headers,
-            body,
-        }
+        Self { status, headers, body }
     }
 
     /// The answer to one request: that request's id added.
@@ -60,10 +56,7 @@ impl Response {
     pub fn with_quota(mut self, quota: &Quota) -> Self {
         let RateLimit { name, limit, window } = quota.rate_limit;
         let (remaining, reset) = (quota.remaining, whole_seconds(quota.reset));
-        self.set_header(
-            "RateLimit-Policy",
-            format!("\"{name}\";q={limit};w={}", window.as_secs()),
-        );
+        self.set_header("RateLimit-Policy", format!("\"{name}\";q={limit};w={}", window.as_secs()));
         self.set_header("RateLimit", format!("\"{name}\";r={remaining};t={reset}"));
         self
     }

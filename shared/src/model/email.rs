@@ -26,26 +26,16 @@ impl TryFrom<String> for Email {
         }
         let (local, domain) = split(text);
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| INVALID)?;
-        if local
-            .chars()
-            .any(|c| !c.is_ascii() && (c.is_control() || c.is_whitespace()))
-        {
+        if local.chars().any(|c| !c.is_ascii() && (c.is_control() || c.is_whitespace())) {
             return Err(INVALID);
         }
         // RFC 6531, section 3.3: a character beyond ASCII may stand wherever a letter may. The parser
         // knows that for some of them, so each is shown to it as a letter for every octet.
         let stand_in = |c: char| {
-            if c.is_ascii() {
-                c.to_string()
-            } else {
-                "x".repeat(c.len_utf8())
-            }
+            if c.is_ascii() { c.to_string() } else { "x".repeat(c.len_utf8()) }
         };
         let ascii = format!("{}@{domain}", local.chars().map(stand_in).collect::<String>());
-        let options = Options::default()
-            .with_required_tld()
-            .without_domain_literal()
-            .without_display_text();
+        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         EmailAddress::parse_with_options(&ascii, options).map_err(|_| INVALID)?;
         Ok(Self(text.to_owned()))
     }
@@ -63,9 +53,7 @@ impl Email {
     #[must_use]
     pub fn normalized(&self) -> NormalizedEmail {
         let (local, domain) = split(&self.0);
-        let local = ComposingNormalizerBorrowed::new_nfc()
-            .normalize(&local.to_lowercase())
-            .into_owned();
+        let local = ComposingNormalizerBorrowed::new_nfc().normalize(&local.to_lowercase()).into_owned();
         // Parsing has shown that this conversion succeeds.
         let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
         NormalizedEmail(format!("{local}@{domain}"))
@@ -100,10 +88,7 @@ mod tests {
     use super::*;
 
     fn normalized(text: &str) -> String {
-        text.parse::<Email>()
-            .unwrap_or_else(|e| panic!("{text}: {e}"))
-            .normalized()
-            .0
+        text.parse::<Email>().unwrap_or_else(|e| panic!("{text}: {e}")).normalized().0
     }
 
     #[test]
@@ -174,10 +159,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_address() {
-        assert_eq!(
-            format!("{:?}", "jane@x.com".parse::<Email>().unwrap()),
-            "Email(…)"
-        );
+        assert_eq!(format!("{:?}", "jane@x.com".parse::<Email>().unwrap()), "Email(…)");
     }
 
     proptest! {

@@ -26,15 +26,11 @@ impl TryFrom<String> for Slug {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
-        let allowed = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let allowed = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if allowed && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
             Ok(Self(text))
         } else {
-            Err(Invalid(
-                "must be 1 to 63 of a-z, 0-9 and -, with no - at either end",
-            ))
+            Err(Invalid("must be 1 to 63 of a-z, 0-9 and -, with no - at either end"))
         }
     }
 }

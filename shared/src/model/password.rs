@@ -23,10 +23,7 @@ impl TryFrom<String> for Password {
         if !(8..=128).contains(&password.chars().count()) {
             return Err(Invalid("must be 8 to 128 characters long"));
         }
-        if COMMON_PASSWORDS
-            .iter()
-            .any(|common| common.eq_ignore_ascii_case(&password))
-        {
+        if COMMON_PASSWORDS.iter().any(|common| common.eq_ignore_ascii_case(&password)) {
             return Err(Invalid("must not be one of the most common passwords"));
         }
         Ok(Self(password))
@@ -68,11 +65,9 @@ impl PasswordHasher {
     /// # Errors
     /// Says which costs argon2 allows, where these are not.
     pub fn new(memory_kib: u32, iterations: u32, parallelism: u32) -> Result<Self, Invalid> {
-        Params::new(memory_kib, iterations, parallelism, None)
-            .map(|params| Self { params })
-            .map_err(|_| {
-                Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
-            })
+        Params::new(memory_kib, iterations, parallelism, None).map(|params| Self { params }).map_err(|_| {
+            Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
+        })
     }
 
     /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU: not for an
@@ -226,24 +221,13 @@ mod tests {
 
     #[test]
     fn any_script_and_no_composition_rules() {
-        for good in [
-            "SecurePass123!",
-            "aaaaaaab",
-            "pässwörter",
-            "密码密码密码密码",
-            "correct horse battery staple",
-        ] {
+        for good in
+            ["SecurePass123!", "aaaaaaab", "pässwörter", "密码密码密码密码", "correct horse battery staple"]
+        {
             assert!(password(good).is_ok(), "{good}");
         }
         assert!(password(&"é".repeat(128)).is_ok());
-        for bad in [
-            "",
-            "1234567",
-            "éééé123",
-            "PASSWORD",
-            "Password123",
-            &"x".repeat(129),
-        ] {
+        for bad in ["", "1234567", "éééé123", "PASSWORD", "Password123", &"x".repeat(129)] {
             assert!(password(bad).is_err(), "{bad}");
         }
     }
@@ -251,11 +235,7 @@ mod tests {
     #[test]
     fn the_list_of_common_passwords_is_sorted_once_each_and_long_enough_to_matter() {
         assert!(COMMON_PASSWORDS.is_sorted_by(|a, b| a < b));
-        assert!(
-            COMMON_PASSWORDS
-                .iter()
-                .all(|common| common.len() >= 8 && common.is_ascii())
-        );
+        assert!(COMMON_PASSWORDS.iter().all(|common| common.len() >= 8 && common.is_ascii()));
     }
 
     #[test]
@@ -264,16 +244,8 @@ mod tests {
         let hash = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
         assert!(hash.as_phc_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
         let parsed = phc::PasswordHash::new(hash.as_phc_str()).unwrap();
-        assert!(
-            Argon2::default()
-                .verify_password(b"SecurePass123!", &parsed)
-                .is_ok()
-        );
-        assert!(
-            Argon2::default()
-                .verify_password(b"SecurePass123", &parsed)
-                .is_err()
-        );
+        assert!(Argon2::default().verify_password(b"SecurePass123!", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"SecurePass123", &parsed).is_err());
         let again = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
         assert_ne!(hash.as_phc_str(), again.as_phc_str());
     }

@@ -38,10 +38,7 @@ impl TryFrom<String> for PhoneNumber {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
-        if !text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b" +-.()x#".contains(&b))
-        {
+        if !text.bytes().all(|b| b.is_ascii_digit() || b" +-.()x#".contains(&b)) {
             return Err(Invalid("must consist of digits, spaces and + - . ( ) x #"));
         }
         if !(3..=32).contains(&text.len()) {

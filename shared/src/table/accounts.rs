@@ -71,11 +71,7 @@ impl Table {
         if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
             let holder: UserId = claim.required(USER_ID)?;
             // An earlier try of this very call may have been written with its answer lost.
-            return Ok(if holder == user.id {
-                Creation::Created
-            } else {
-                Creation::EmailTaken(holder)
-            });
+            return Ok(if holder == user.id { Creation::Created } else { Creation::EmailTaken(holder) });
         }
         if refusal.names(KeyKind::Organization) {
             return Ok(Creation::OrganizationMissing);
@@ -104,9 +100,7 @@ fn add_membership(
     user: &UserId,
     membership: &NewMembership,
 ) -> Result<Transaction, Error> {
-    let attributes = [
-        ("JoinedAt", time::to_text(membership.joined_at)?),
-        ("AddedBy", membership.added_by.to_string()),
-    ];
+    let attributes =
+        [("JoinedAt", time::to_text(membership.joined_at)?), ("AddedBy", membership.added_by.to_string())];
     Ok(transaction.put_absent_attributes(Key::membership(user, &membership.organization_id), attributes))
 }

@@ -31,11 +31,8 @@ pub struct TableDescription {
 impl Table {
     /// Creates the table: on demand, with its keys and its TTL. Returns whether it was not there yet.
     pub async fn create(&self) -> Result<bool, Error> {
-        let mut create = self
-            .client
-            .create_table()
-            .table_name(&self.name)
-            .billing_mode(BillingMode::PayPerRequest);
+        let mut create =
+            self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for (name, r#type) in KEY_ATTRIBUTES.into_iter().zip([KeyType::Hash, KeyType::Range]) {
             let not_built = |error| Error::defect(format!("CreateTable was not built: {error}"));
             let attribute = AttributeDefinition::builder()
@@ -43,13 +40,8 @@ impl Table {
                 .attribute_type(ScalarAttributeType::S)
                 .build()
                 .map_err(not_built)?;
-            let key = KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(r#type)
-                .build();
-            create = create
-                .attribute_definitions(attribute)
-                .key_schema(key.map_err(not_built)?);
+            let key = KeySchemaElement::builder().attribute_name(name).key_type(r#type).build();
+            create = create.attribute_definitions(attribute).key_schema(key.map_err(not_built)?);
         }
         match create.send().await {
             Ok(_) => {}
@@ -59,30 +51,16 @@ impl Table {
             },
         }
         self.wait_until_active().await?;
-        let ttl = TimeToLiveSpecification::builder()
-            .enabled(true)
-            .attribute_name(TTL_ATTRIBUTE)
-            .build();
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
         let ttl = ttl.map_err(|error| Error::defect(format!("UpdateTimeToLive was not built: {error}")))?;
-        let update = self
-            .client
-            .update_time_to_live()
-            .table_name(&self.name)
-            .time_to_live_specification(ttl);
-        update
-            .send()
-            .await
-            .map_err(|error| error::from_sdk("UpdateTimeToLive", &error))?;
+        let update = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl);
+        update.send().await.map_err(|error| error::from_sdk("UpdateTimeToLive", &error))?;
         Ok(true)
     }
 
     async fn wait_until_active(&self) -> Result<(), Error> {
         for round in 1..=120 {
-            if self
-                .describe()
-                .await?
-                .is_some_and(|table| table.status == "ACTIVE")
-            {
+            if self.describe().await?.is_some_and(|table| table.status == "ACTIVE") {
                 return Ok(());
             }
             tokio::time::sleep(error::pause_before(round)).await;
@@ -100,25 +78,12 @@ impl Table {
             },
         };
         let Some(table) = table else { return Ok(None) };
-        let ttl = self
-            .client
-            .describe_time_to_live()
-            .table_name(&self.name)
-            .send()
-            .await;
+        let ttl = self.client.describe_time_to_live().table_name(&self.name).send().await;
         let ttl = ttl.map_err(|error| error::from_sdk("DescribeTimeToLive", &error))?;
         Ok(Some(TableDescription {
             name: self.name.clone(),
-            status: table
-                .table_status
-                .map(|status| status.as_str().to_owned())
-                .unwrap_or_default(),
-            keys: table
-                .key_schema
-                .into_iter()
-                .flatten()
-                .map(|key| key.attribute_name)
-                .collect(),
+            status: table.table_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            keys: table.key_schema.into_iter().flatten().map(|key| key.attribute_name).collect(),
             ttl_attribute: ttl.time_to_live_description.and_then(|ttl| ttl.attribute_name),
             item_count: table.item_count.unwrap_or(0),
         }))
@@ -126,16 +91,8 @@ impl Table {
 
     /// Whether the table holds nothing.
     pub async fn is_empty(&self) -> Result<bool, Error> {
-        let scan = self
-            .client
-            .scan()
-            .table_name(&self.name)
-            .limit(1)
-            .consistent_read(true);
-        let output = scan
-            .send()
-            .await
-            .map_err(|error| error::from_sdk("Scan", &error))?;
+        let scan = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
+        let output = scan.send().await.map_err(|error| error::from_sdk("Scan", &error))?;
         Ok(output.items.unwrap_or_default().is_empty())
     }
 

@@ -37,9 +37,7 @@ impl Table {
         user: &UserId,
         reader: &OrganizationId,
     ) -> Result<Vec<CustomerAssociation>, Error> {
-        let items = self
-            .query(Range::associations_and_membership(user, reader))
-            .await?;
+        let items = self.query(Range::associations_and_membership(user, reader)).await?;
         let membership = Key::membership(user, reader);
         let mut known = false;
         let mut associations = Vec::new();
@@ -60,11 +58,7 @@ impl Table {
         &self,
         association: &CustomerAssociation,
     ) -> Result<Result<(), AssociateError>, Error> {
-        let CustomerAssociation {
-            user_id,
-            customer_number,
-            organization_id,
-        } = association;
+        let CustomerAssociation { user_id, customer_number, organization_id } = association;
         let item = NewItem::new(Key::customer_association(user_id, organization_id))
             .with("CustomerNumber", customer_number.as_str());
         let transaction = Transaction::new(self)
@@ -84,9 +78,7 @@ impl Table {
             .client
             .delete_item()
             .table_name(&self.name)
-            .set_key(Some(
-                Key::customer_association(user, organization).into_attributes(),
-            ))
+            .set_key(Some(Key::customer_association(user, organization).into_attributes()))
             .return_values(ReturnValue::AllOld)
             .send()
             .await

@@ -25,18 +25,13 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("an error without a code");
             let log = format!("{operation} answered {code}");
-            if DEFECTS.contains(&code) {
-                Error::defect(log)
-            } else {
-                Error::unavailable(log)
-            }
+            if DEFECTS.contains(&code) { Error::defect(log) } else { Error::unavailable(log) }
         }
         SdkError::ConstructionFailure(_) => Error::defect(format!("{operation} was not built")),
         SdkError::TimeoutError(_) => Error::unavailable(format!("{operation} took too long")),
-        SdkError::DispatchFailure(_) => Error::unavailable(format!(
-            "{operation} did not get through: {}",
-            DisplayErrorContext(error)
-        )),
+        SdkError::DispatchFailure(_) => {
+            Error::unavailable(format!("{operation} did not get through: {}", DisplayErrorContext(error)))
+        }
         _ => Error::unavailable(format!("{operation} got an answer that cannot be read")),
     }
 }

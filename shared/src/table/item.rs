@@ -23,12 +23,9 @@ impl Item {
     pub(super) fn with_key(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
         let [partition, sort] =
             KEY_ATTRIBUTES.map(|name| attributes.get(name).and_then(|value| value.as_s().ok()));
-        let key = partition
-            .zip(sort)
-            .and_then(|(partition, sort)| Key::parse(partition, sort));
-        let kind = key
-            .ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?
-            .kind();
+        let key = partition.zip(sort).and_then(|(partition, sort)| Key::parse(partition, sort));
+        let kind =
+            key.ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?.kind();
         Ok(Self::new(kind, attributes))
     }
 
@@ -38,9 +35,7 @@ impl Item {
 
     pub(super) fn key(&self) -> Result<Key, Error> {
         let [partition, sort] = KEY_ATTRIBUTES.map(|name| self.text(name));
-        let key = partition
-            .zip(sort)
-            .and_then(|(partition, sort)| Key::parse(partition, sort));
+        let key = partition.zip(sort).and_then(|(partition, sort)| Key::parse(partition, sort));
         key.ok_or_else(|| self.broken("key"))
     }
 
@@ -68,10 +63,7 @@ impl Item {
     }
 
     pub(super) fn broken(&self, attribute: &str) -> Error {
-        Error::defect(format!(
-            "the table holds a broken {:?} item: {attribute}",
-            self.kind
-        ))
+        Error::defect(format!("the table holds a broken {:?} item: {attribute}", self.kind))
     }
 }
 
@@ -83,15 +75,11 @@ pub(super) struct NewItem {
 
 impl NewItem {
     pub(super) fn new(key: Key) -> Self {
-        Self {
-            kind: key.kind(),
-            attributes: key.into_attributes(),
-        }
+        Self { kind: key.kind(), attributes: key.into_attributes() }
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.attributes
-            .insert(name.to_owned(), AttributeValue::S(value.into()));
+        self.attributes.insert(name.to_owned(), AttributeValue::S(value.into()));
         self
     }
 

@@ -57,11 +57,7 @@ pub(super) struct Key {
 
 impl Key {
     fn new(kind: KeyKind, partition: impl Into<String>, sort: impl Into<String>) -> Self {
-        Self {
-            kind,
-            partition: partition.into(),
-            sort: sort.into(),
-        }
+        Self { kind, partition: partition.into(), sort: sort.into() }
     }
 
     pub(super) fn email_claim(email: &NormalizedEmail) -> Self {
@@ -78,27 +74,15 @@ impl Key {
     }
 
     pub(super) fn membership(user: &UserId, organization: &OrganizationId) -> Self {
-        Self::new(
-            KeyKind::Membership,
-            user_partition(user),
-            format!("{MEMBERSHIP}#{organization}"),
-        )
+        Self::new(KeyKind::Membership, user_partition(user), format!("{MEMBERSHIP}#{organization}"))
     }
 
     pub(super) fn customer_association(user: &UserId, organization: &OrganizationId) -> Self {
-        Self::new(
-            KeyKind::CustomerAssociation,
-            user_partition(user),
-            format!("{CUSTOMER}#{organization}"),
-        )
+        Self::new(KeyKind::CustomerAssociation, user_partition(user), format!("{CUSTOMER}#{organization}"))
     }
 
     pub(super) fn organization(organization: &OrganizationId) -> Self {
-        Self::new(
-            KeyKind::Organization,
-            format!("{ORGANIZATION}#{organization}"),
-            ORGANIZATION,
-        )
+        Self::new(KeyKind::Organization, format!("{ORGANIZATION}#{organization}"), ORGANIZATION)
     }
 
     pub(super) fn credential(user: &UserId) -> Self {
@@ -172,19 +156,11 @@ impl Range {
     /// A user's customer associations, and of its memberships those up to one organization's:
     /// `CUSTOMER#…` to `MEMBERSHIP#<organization>`.
     pub(super) fn associations_and_membership(user: &UserId, organization: &OrganizationId) -> Self {
-        Self::of(
-            user,
-            format!("{CUSTOMER}#"),
-            format!("{MEMBERSHIP}#{organization}"),
-        )
+        Self::of(user, format!("{CUSTOMER}#"), format!("{MEMBERSHIP}#{organization}"))
     }
 
     fn of(user: &UserId, first: String, last: String) -> Self {
-        Self {
-            partition: user_partition(user),
-            first,
-            last,
-        }
+        Self { partition: user_partition(user), first, last }
     }
 
     /// The values of [`RANGE_CONDITION`]: partition, first and last sort key.
@@ -243,12 +219,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_none() {
-        for (partition, sort) in [
-            ("", ""),
-            ("USER", "PROFILE"),
-            ("USER#a", "OTHER"),
-            ("ORG#a", "PROFILE"),
-        ] {
+        for (partition, sort) in [("", ""), ("USER", "PROFILE"), ("USER#a", "OTHER"), ("ORG#a", "PROFILE")] {
             assert_eq!(Key::parse(partition, sort), None);
         }
     }

@@ -14,9 +14,6 @@ impl Table {
             return Ok(None);
         }
         let memberships = items.iter().filter(|item| item.kind() == KeyKind::Membership);
-        memberships
-            .map(|item| item.parsed(item.key()?.sort_id()))
-            .collect::<Result<_, _>>()
-            .map(Some)
+        memberships.map(|item| item.parsed(item.key()?.sort_id())).collect::<Result<_, _>>().map(Some)
     }
 }

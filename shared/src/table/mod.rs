@@ -132,10 +132,7 @@ impl Table {
         if let Some(url) = endpoint_url {
             config = config.endpoint_url(url);
         }
-        Self {
-            client: Client::from_conf(config.build()),
-            name: name.to_owned(),
-        }
+        Self { client: Client::from_conf(config.build()), name: name.to_owned() }
     }
 
     /// The table's name.
@@ -160,25 +157,15 @@ impl Table {
 
     /// The items of these keys that exist, in no order.
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
-        let batches: Vec<_> = keys
-            .chunks(MAX_BATCH_KEYS)
-            .map(|keys| self.batch_get_at_once(keys))
-            .collect();
+        let batches: Vec<_> = keys.chunks(MAX_BATCH_KEYS).map(|keys| self.batch_get_at_once(keys)).collect();
         let items = stream::iter(batches).buffer_unordered(MAX_BATCHES_AT_ONCE);
-        items
-            .try_collect::<Vec<_>>()
-            .await
-            .map(|batches| batches.into_iter().flatten().collect())
+        items.try_collect::<Vec<_>>().await.map(|batches| batches.into_iter().flatten().collect())
     }
 
     /// One batch. Keys that the table leaves unprocessed are asked for again, with growing pauses.
     async fn batch_get_at_once(&self, batch: &[Key]) -> Result<Vec<Item>, Error> {
         let mut items = Vec::with_capacity(batch.len());
-        let mut keys = batch
-            .iter()
-            .cloned()
-            .map(Key::into_attributes)
-            .collect::<Vec<_>>();
+        let mut keys = batch.iter().cloned().map(Key::into_attributes).collect::<Vec<_>>();
         for round in 0..MAX_BATCH_ROUNDS {
             if round > 0 {
                 tokio::time::sleep(error::pause_before(round)).await;
@@ -195,25 +182,16 @@ impl Table {
                 .send()
                 .await
                 .map_err(|error| error::from_sdk("BatchGetItem", &error))?;
-            for attributes in output
-                .responses
-                .into_iter()
-                .flatten()
-                .flat_map(|(_, found)| found)
-            {
+            for attributes in output.responses.into_iter().flatten().flat_map(|(_, found)| found) {
                 items.push(Item::with_key(attributes)?);
             }
             let unprocessed = output.unprocessed_keys.into_iter().flatten();
-            keys = unprocessed
-                .flat_map(|(_, unprocessed)| unprocessed.keys)
-                .collect();
+            keys = unprocessed.flat_map(|(_, unprocessed)| unprocessed.keys).collect();
             if keys.is_empty() {
                 return Ok(items);
             }
         }
-        Err(Error::unavailable(
-            "BatchGetItem left keys unprocessed, round after round",
-        ))
+        Err(Error::unavailable("BatchGetItem left keys unprocessed, round after round"))
     }
 
     /// All items of a partition whose sort keys lie in a range, ends included, in their order.

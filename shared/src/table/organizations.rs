@@ -9,10 +9,7 @@ use crate::model::{Organization, OrganizationId};
 impl Table {
     /// An organization.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
-        self.get(Key::organization(id))
-            .await?
-            .map(|item| from_item(&item))
-            .transpose()
+        self.get(Key::organization(id)).await?.map(|item| from_item(&item)).transpose()
     }
 
     /// Those of these organizations that exist, by id.
@@ -29,14 +26,8 @@ impl Table {
         let item = NewItem::new(Key::organization(&organization.id))
             .with("Name", organization.name.as_str())
             .with("Slug", organization.slug.as_str());
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item.into_attributes()));
-        put.send()
-            .await
-            .map_err(|error| error::from_sdk("PutItem", &error))?;
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
+        put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
         Ok(())
     }
 }

@@ -40,24 +40,12 @@ impl RateLimiter {
     #[must_use]
     pub fn new(table: Table, rate_limit: RateLimit, clock: Clock) -> Self {
         let oldest = rate_limit.limit;
-        let shifts = (2..=oldest)
-            .rev()
-            .map(|n| format!("T{n} = if_not_exists(T{}, :never), ", n - 1));
-        let update = format!(
-            "SET {}T1 = :now, {TTL_ATTRIBUTE} = :expires",
-            shifts.collect::<String>()
-        );
+        let shifts = (2..=oldest).rev().map(|n| format!("T{n} = if_not_exists(T{}, :never), ", n - 1));
+        let update = format!("SET {}T1 = :now, {TTL_ATTRIBUTE} = :expires", shifts.collect::<String>());
         // A time far in the future was written by a clock that was wrong: it must not lock out.
         let condition =
             format!("attribute_not_exists(T{oldest}) OR T{oldest} <= :cutoff OR T{oldest} > :impossible");
-        Self {
-            table,
-            rate_limit,
-            clock,
-            update,
-            condition,
-            refused: Mutex::default(),
-        }
+        Self { table, rate_limit, clock, update, condition, refused: Mutex::default() }
     }
 
     /// Admits a request of `client`, or says how long it has to wait.
@@ -95,9 +83,7 @@ impl RateLimiter {
             .client
             .update_item()
             .table_name(&self.table.name)
-            .set_key(Some(
-                Key::rate_limit(self.rate_limit.name, client).into_attributes(),
-            ))
+            .set_key(Some(Key::rate_limit(self.rate_limit.name, client).into_attributes()))
             .update_expression(&self.update)
             .condition_expression(&self.condition)
             .expression_attribute_values(":now", number(now.millis()))
@@ -113,11 +99,7 @@ impl RateLimiter {
             Ok(output) => Ok(Ok(self.times(&output.attributes.unwrap_or_default()))),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
-                    let times = failure
-                        .item
-                        .as_ref()
-                        .map(|item| self.times(item))
-                        .unwrap_or_default();
+                    let times = failure.item.as_ref().map(|item| self.times(item)).unwrap_or_default();
                     times
                         .last()
                         .copied()
@@ -132,31 +114,19 @@ impl RateLimiter {
     /// The times of an item, the newest first.
     fn times(&self, attributes: &HashMap<String, AttributeValue>) -> Vec<Timestamp> {
         let time = |n: u16| attributes.get(&format!("T{n}"))?.as_n().ok()?.parse().ok();
-        (1..=self.rate_limit.limit)
-            .map_while(time)
-            .map(Timestamp::from_millis)
-            .collect()
+        (1..=self.rate_limit.limit).map_while(time).map(Timestamp::from_millis).collect()
     }
 
     fn what_is_left(&self, admitted: &[Timestamp], now: Timestamp) -> Quota {
         let window = self.rate_limit.window;
-        let counted = admitted
-            .iter()
-            .filter(|&&time| time > now - window && time <= now + window);
+        let counted = admitted.iter().filter(|&&time| time > now - window && time <= now + window);
         let oldest = counted.clone().min().copied().unwrap_or(now);
         let used = u16::try_from(counted.count()).unwrap_or(u16::MAX);
-        self.quota(
-            self.rate_limit.limit.saturating_sub(used),
-            (oldest + window).since(now),
-        )
+        self.quota(self.rate_limit.limit.saturating_sub(used), (oldest + window).since(now))
     }
 
     fn quota(&self, remaining: u16, reset: Duration) -> Quota {
-        Quota {
-            rate_limit: self.rate_limit,
-            remaining,
-            reset,
-        }
+        Quota { rate_limit: self.rate_limit, remaining, reset }
     }
 
     fn refusal(&self, retry_after: Duration) -> Error {
@@ -165,10 +135,7 @@ impl RateLimiter {
 
     fn remembered(&self, client: ClientAddress, now: Timestamp) -> Option<Timestamp> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused
-            .get(&client)
-            .copied()
-            .filter(|&until| self.is_ahead(until, now))
+        refused.get(&client).copied().filter(|&until| self.is_ahead(until, now))
     }
 
     fn remember(&self, client: ClientAddress, until: Timestamp, now: Timestamp) {

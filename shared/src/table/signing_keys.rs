@@ -23,10 +23,7 @@ impl Table {
         };
         let fetched_at: String = item.required("FetchedAt")?;
         let fetched_at = time::from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
-        Ok(Some(StoredSigningKeys {
-            jwks: item.required("Jwks")?,
-            fetched_at,
-        }))
+        Ok(Some(StoredSigningKeys { jwks: item.required("Jwks")?, fetched_at }))
     }
 
     /// Stores signing keys in place of those that are there.
@@ -34,14 +31,8 @@ impl Table {
         let item = NewItem::new(Key::signing_keys())
             .with("Jwks", keys.jwks.as_str())
             .with("FetchedAt", time::to_text(keys.fetched_at)?);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item.into_attributes()));
-        put.send()
-            .await
-            .map_err(|error| error::from_sdk("PutItem", &error))?;
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
+        put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
         Ok(())
     }
 }

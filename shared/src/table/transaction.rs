@@ -34,10 +34,7 @@ impl Refusal {
 
     /// The item that stood in the way of a [`Transaction::put_new`].
     pub(super) fn existing(&self, kind: KeyKind) -> Option<&Item> {
-        self.0
-            .iter()
-            .find(|(refused, _)| *refused == kind)
-            .and_then(|(_, item)| item.as_ref())
+        self.0.iter().find(|(refused, _)| *refused == kind).and_then(|(_, item)| item.as_ref())
     }
 }
 
@@ -50,10 +47,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     pub(super) fn new(table: &Table) -> Self {
-        Self {
-            table: table.clone(),
-            parts: Vec::new(),
-        }
+        Self { table: table.clone(), parts: Vec::new() }
     }
 
     /// Writes an item that must not be there yet.
@@ -71,10 +65,7 @@ impl Transaction {
 
     fn put_with(self, item: NewItem, put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Self {
         let kind = item.kind();
-        let put = put
-            .table_name(&self.table.name)
-            .set_item(Some(item.into_attributes()))
-            .build();
+        let put = put.table_name(&self.table.name).set_item(Some(item.into_attributes())).build();
         self.with(kind, put.map(|put| TransactWriteItem::builder().put(put).build()))
     }
 
@@ -85,9 +76,7 @@ impl Transaction {
         attributes: [(&str, String); N],
     ) -> Self {
         let kind = key.kind();
-        let set = attributes
-            .each_ref()
-            .map(|(name, _)| format!("{name} = if_not_exists({name}, :{name})"));
+        let set = attributes.each_ref().map(|(name, _)| format!("{name} = if_not_exists({name}, :{name})"));
         let mut update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(key.into_attributes()))
@@ -95,12 +84,7 @@ impl Transaction {
         for (name, value) in attributes {
             update = update.expression_attribute_values(format!(":{name}"), AttributeValue::S(value));
         }
-        self.with(
-            kind,
-            update
-                .build()
-                .map(|update| TransactWriteItem::builder().update(update).build()),
-        )
+        self.with(kind, update.build().map(|update| TransactWriteItem::builder().update(update).build()))
     }
 
     /// Demands that an item exists, without touching it.
@@ -111,10 +95,7 @@ impl Transaction {
             .set_key(Some(key.into_attributes()))
             .condition_expression(keys::PRESENT)
             .build();
-        self.with(
-            kind,
-            check.map(|check| TransactWriteItem::builder().condition_check(check).build()),
-        )
+        self.with(kind, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
     }
 
     fn with(
@@ -136,11 +117,7 @@ impl Transaction {
             if round > 0 {
                 tokio::time::sleep(error::pause_before(round)).await;
             }
-            let call = self
-                .table
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(parts.clone()));
+            let call = self.table.client.transact_write_items().set_transact_items(Some(parts.clone()));
             let Err(error) = call.send().await else {
                 return Ok(Outcome::Committed);
             };
@@ -151,9 +128,7 @@ impl Transaction {
                 return Ok(Outcome::Refused(refusal));
             }
         }
-        Err(Error::unavailable(
-            "TransactWriteItems met another transaction, round after round",
-        ))
+        Err(Error::unavailable("TransactWriteItems met another transaction, round after round"))
     }
 }
 
@@ -177,21 +152,14 @@ fn read(kinds: &[KeyKind], reasons: &[CancellationReason]) -> Result<Option<Refu
         match reason.code() {
             None | Some("None") => {}
             Some("ConditionalCheckFailed") => {
-                refused.push((
-                    kind,
-                    reason.item.clone().map(|attributes| Item::new(kind, attributes)),
-                ));
+                refused.push((kind, reason.item.clone().map(|attributes| Item::new(kind, attributes))));
             }
             Some("TransactionConflict") => conflict = true,
             Some(code @ ("ProvisionedThroughputExceeded" | "ThrottlingError")) => {
-                return Err(Error::unavailable(format!(
-                    "TransactWriteItems was cancelled: {kind:?} {code}"
-                )));
+                return Err(Error::unavailable(format!("TransactWriteItems was cancelled: {kind:?} {code}")));
             }
             Some(code) => {
-                return Err(Error::defect(format!(
-                    "TransactWriteItems was cancelled: {kind:?} {code}"
-                )));
+                return Err(Error::defect(format!("TransactWriteItems was cancelled: {kind:?} {code}")));
             }
         }
     }

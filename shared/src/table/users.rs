@@ -10,17 +10,12 @@ use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
 impl Table {
     /// A user.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
-        self.get(Key::user(id))
-            .await?
-            .map(|item| from_item(id.clone(), &item))
-            .transpose()
+        self.get(Key::user(id)).await?.map(|item| from_item(id.clone(), &item)).transpose()
     }
 
     /// A user, if it is a member of the organization.
     pub async fn member(&self, id: &UserId, organization: &OrganizationId) -> Result<Option<User>, Error> {
-        let items = self
-            .batch_get(&[Key::user(id), Key::membership(id, organization)])
-            .await?;
+        let items = self.batch_get(&[Key::user(id), Key::membership(id, organization)]).await?;
         let find = |kind| items.iter().find(|item| item.kind() == kind);
         match (find(KeyKind::User), find(KeyKind::Membership)) {
             (Some(user), Some(_)) => from_item(id.clone(), user).map(Some),
