@@ -1,5 +1,5 @@
 //! The table: the only place that knows the AWS SDK. One file an item type, a typed function for
-//! each access pattern, and [`keys`] the only place that spells `PK` and `SK`.
+//! each access pattern, and `keys.rs` the only place that spells `PK` and `SK`.
 //!
 //! Every read is strongly consistent: the contract promises that what was answered is there.
 
