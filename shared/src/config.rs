@@ -52,9 +52,7 @@ impl Config {
     /// Reads the settings of a function that does or does not take tokens. `variable` gives the
     /// value of an environment variable; an empty one counts as not given.
     pub fn read(takes_tokens: bool, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable =
-            |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let mut reader = Reader { variable, wrong: Vec::new() };
+        let mut reader = Variables::new(variable);
         let table_name = reader.required("TABLE_NAME");
         let tokens = takes_tokens.then(|| reader.tokens());
         let password_hasher = reader.password_hasher();
@@ -63,30 +61,53 @@ impl Config {
             limit: reader.number("EXISTS_LIMIT_REQUESTS", 10, 1, 50),
             window: Duration::from_secs(reader.number("EXISTS_LIMIT_WINDOW_SECONDS", 60, 1, 86_400)),
         };
-        match (table_name, tokens, password_hasher) {
-            (Some(table_name), None, Some(password_hasher)) if reader.wrong.is_empty() => {
-                Ok(Self { table_name, tokens: None, password_hasher, exists_limit })
+        let complete = match (table_name, tokens, password_hasher) {
+            (Some(table_name), None, Some(password_hasher)) => {
+                Some(Self { table_name, tokens: None, password_hasher, exists_limit })
             }
-            (Some(table_name), Some(Some(tokens)), Some(password_hasher)) if reader.wrong.is_empty() => {
-                Ok(Self { table_name, tokens: Some(tokens), password_hasher, exists_limit })
+            (Some(table_name), Some(Some(tokens)), Some(password_hasher)) => {
+                Some(Self { table_name, tokens: Some(tokens), password_hasher, exists_limit })
             }
-            _ => Err(ConfigError(reader.wrong)),
-        }
+            _ => None,
+        };
+        reader.finish(complete)
     }
 }
 
-struct Reader<F> {
+/// Reads settings and gathers everything that is wrong with them.
+pub struct Variables<F> {
     variable: F,
     wrong: Vec<String>,
 }
 
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    fn required(&mut self, name: &str) -> Option<String> {
-        let value = (self.variable)(name);
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    /// A reader of what `variable` gives for a name. An empty value counts as not given.
+    pub fn new(variable: F) -> Self {
+        Self { variable, wrong: Vec::new() }
+    }
+
+    /// A setting that may be absent.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A setting that must be there.
+    pub fn required(&mut self, name: &str) -> Option<String> {
+        let value = self.optional(name);
         if value.is_none() {
             self.wrong.push(format!("{name} is missing"));
         }
         value
+    }
+
+    /// The text of a setting as the type that it must be of.
+    pub fn parsed<T: std::str::FromStr<Err: fmt::Display>>(&mut self, name: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|why| self.wrong.push(format!("{name} {why}"))).ok()
+    }
+
+    /// What was read, if nothing was wrong.
+    pub fn finish<T>(self, settings: Option<T>) -> Result<T, ConfigError> {
+        settings.filter(|_| self.wrong.is_empty()).ok_or(ConfigError(self.wrong))
     }
 
     fn number<T>(&mut self, name: &str, default: T, least: T, most: T) -> T
@@ -108,7 +129,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn tokens(&mut self) -> Option<TokenConfig> {
         let issuer = self.required("TOKEN_ISSUER");
         let audience = self.required("TOKEN_AUDIENCE");
-        let signing_keys = (self.variable)("SIGNING_KEYS").and_then(|jwks| {
+        let signing_keys = self.optional("SIGNING_KEYS").and_then(|jwks| {
             SigningKeys::parse_inline(&jwks)
                 .map_err(|why| self.wrong.push(format!("SIGNING_KEYS {why}")))
                 .ok()
@@ -125,7 +146,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     fn claim_names(&self) -> ClaimNames {
-        let given = |name, default| (self.variable)(name).map_or(default, |name| vec![name]);
+        let given = |name, default| self.optional(name).map_or(default, |name| vec![name]);
         let default = ClaimNames::default();
         ClaimNames {
             user_id: given("CLAIM_USER_ID", default.user_id),

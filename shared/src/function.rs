@@ -1,5 +1,6 @@
 //! A function: its start, its run loop, and the way of a request through it.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -9,12 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde::de::IgnoredAny;
 use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth::Policy;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Event, Request, Response, problem};
 use crate::model::{OrganizationId, UserId};
@@ -48,33 +50,66 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(250);
 /// Runs an endpoint's function in Lambda: reads the settings, opens the connection to the table and
 /// answers events until Lambda ends the process.
 pub fn run(endpoint: Endpoint) -> ExitCode {
+    run_in_lambda(async {
+        let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
+        let table = Table::from_lambda_environment(&config.table_name);
+        let app = Arc::new(App::new(config, table, Clock::system()));
+        app.warm_up().await;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+            let app = app.clone();
+            async move {
+                // Lambda gives the deadline as a time of day. One that has passed leaves no time.
+                let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+                let response = respond(endpoint, &app, event.payload.into(), left).await;
+                Ok::<_, Infallible>(response)
+            }
+        }))
+        .await
+    })
+}
+
+/// What a function does that no request but a schedule calls.
+pub trait ScheduledTask: Sized + Send + Sync + 'static {
+    /// Reads the settings; `variable` gives the value of an environment variable.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or wrong.
+    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError>;
+
+    /// Does it once.
+    fn run(&self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Runs a scheduled task's function in Lambda. A run that fails is an error of the invocation, which
+/// Lambda counts.
+pub fn run_scheduled<Task: ScheduledTask>() -> ExitCode {
+    run_in_lambda(async {
+        let task = Arc::new(Task::start(|name| std::env::var(name).ok())?);
+        lambda_runtime::run(service_fn(move |_: LambdaEvent<IgnoredAny>| {
+            let task = task.clone();
+            async move {
+                let done = task.run().await;
+                done.map_err(|error| error.log().unwrap_or("it failed").to_owned())
+            }
+        }))
+        .await
+    })
+}
+
+fn run_in_lambda(function: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
     telemetry::init();
     log_panics_without_their_message();
-    match start(endpoint) {
+    let done = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(function),
+        Err(error) => Err(error.into()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn start(endpoint: Endpoint) -> Result<(), lambda_runtime::Error> {
-    let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
-    let table = Table::from_lambda_environment(&config.table_name);
-    let app = Arc::new(App::new(config, table, Clock::system()));
-    app.warm_up().await;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
-        let app = app.clone();
-        async move {
-            // Lambda gives the deadline as a time of day. One that has passed leaves no time.
-            let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-            let response = respond(endpoint, &app, event.payload.into(), left).await;
-            Ok::<_, std::convert::Infallible>(response)
-        }
-    }))
-    .await
 }
 
 /// Answers a request before `time_left` has passed, whatever happens, and logs its outcome.
@@ -99,7 +134,7 @@ pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left:
         request_id = request.id(),
         route = format_args!("{} {}", endpoint.method, endpoint.path),
         status = response.status(),
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         user_id = request.caller_user_id().map(UserId::as_str),
         organization_id = request.caller_organization_id().map(OrganizationId::as_str),
         cause,

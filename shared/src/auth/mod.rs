@@ -8,5 +8,5 @@ mod token;
 
 pub use claims::{Caller, ClaimNames};
 pub use policy::Policy;
-pub use signing_keys::{SigningKeySource, SigningKeys};
+pub use signing_keys::{PublishedKeys, SigningKeySource, SigningKeys};
 pub use token::{MAX_TOKEN_BYTES, TokenVerifier};

@@ -51,10 +51,10 @@ impl SigningKeys {
         Ok(Self(keys))
     }
 
-    /// Reads a JWK Set that came from an identity provider: what is not a usable public signature
-    /// key is left out.
-    pub fn parse_published(jwks: &str) -> Result<Self, String> {
-        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
+    /// Reads the JWK Set that the table holds: what is not a usable public signature key does not
+    /// count.
+    fn parse_stored(jwks: &str) -> Result<Self, &'static str> {
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set")?;
         Ok(Self(set.keys.into_iter().filter_map(|jwk| SigningKey::parse(jwk, false).ok()).collect()))
     }
 
@@ -69,6 +69,75 @@ impl SigningKeys {
 
     fn knows(&self, id: Option<&str>) -> bool {
         id.is_none() || self.0.iter().any(|key| key.id.as_deref() == id)
+    }
+}
+
+/// The signature keys that an identity provider publishes, ready to be stored.
+#[derive(Debug)]
+pub struct PublishedKeys {
+    jwks: String,
+    kept: usize,
+    left_out: usize,
+}
+
+impl PublishedKeys {
+    /// Keeps of a provider's JWK Set the public signature keys of the types and sizes that count, and
+    /// of each what a verifier needs. A private or a symmetric key is left out, and so is a key whose
+    /// id and algorithm an earlier one has.
+    ///
+    /// # Errors
+    /// Says why there is nothing to store: no JWK Set, or no usable key in it.
+    pub fn parse(jwks: &str) -> Result<Self, &'static str> {
+        /// RFC 7518, sections 6.2.1 and 6.3.1, and RFC 8037, section 2.
+        const PUBLIC_MEMBERS: [&str; 9] = ["alg", "crv", "e", "kid", "kty", "n", "use", "x", "y"];
+
+        let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set")?;
+        let published = set.keys.len();
+        let mut kept: Vec<(SigningKey, Value)> = Vec::new();
+        for mut jwk in set.keys {
+            // RFC 7518: `d` is in every private key, `k` in every symmetric one.
+            if jwk.get("d").is_some() || jwk.get("k").is_some() {
+                continue;
+            }
+            let Ok(key) = SigningKey::parse(jwk.clone(), false) else { continue };
+            if kept.iter().any(|(known, _)| known.id == key.id && known.algorithm == key.algorithm) {
+                continue;
+            }
+            if let Some(members) = jwk.as_object_mut() {
+                members.retain(|name, _| PUBLIC_MEMBERS.contains(&name.as_str()));
+            }
+            kept.push((key, jwk));
+        }
+        if kept.is_empty() {
+            return Err("has no usable key");
+        }
+        let keys: Vec<_> = kept.into_iter().map(|(_, jwk)| jwk).collect();
+        let (kept, left_out) = (keys.len(), published - keys.len());
+        Ok(Self { jwks: serde_json::json!({ "keys": keys }).to_string(), kept, left_out })
+    }
+
+    /// The keys as a JWK Set.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        &self.jwks
+    }
+
+    /// The keys as a JWK Set.
+    #[must_use]
+    pub fn into_jwks(self) -> String {
+        self.jwks
+    }
+
+    /// How many keys were kept.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// How many were left out.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 }
 
@@ -222,7 +291,9 @@ impl SigningKeySource {
         self.known.write().unwrap_or_else(PoisonError::into_inner).tried_at = tried_at;
         let stored = table.signing_keys().await?;
         let stored = stored.ok_or_else(|| Error::unavailable("the table holds no signing keys yet"))?;
-        let keys = SigningKeys::parse_published(&stored.jwks)
+        let age = self.clock.now().since(stored.fetched_at).as_secs();
+        tracing::info!(signing_keys_age_seconds = age, "read the signing keys");
+        let keys = SigningKeys::parse_stored(&stored.jwks)
             .map_err(|why| Error::defect(format!("the table's signing-keys item {why}")))?;
         let keys = Arc::new(keys);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) =

@@ -1,0 +1,117 @@
+//! Scheduled, every few minutes: fetches the identity provider's signing keys and stores them in the
+//! table, so that no request ever waits for the provider.
+
+mod https;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use shared::Error;
+use shared::auth::PublishedKeys;
+use shared::clock::{Clock, Timestamp};
+use shared::config::{ConfigError, Variables};
+use shared::function::ScheduledTask;
+use shared::table::{StoredSigningKeys, Table};
+
+pub use https::{HttpsClient, HttpsUrl};
+
+/// The largest document that is read, in bytes. A provider's key set has some 2 to 20 KiB.
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+/// How long the fetch of one document may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Where the identity provider's signing keys are found.
+pub enum Provider {
+    /// `JWKS_URL`: at this address.
+    KeysAt(HttpsUrl),
+    /// `TOKEN_ISSUER`: where this issuer's discovery document says.
+    Issuer(String),
+}
+
+/// Brings the identity provider's signing keys into the table.
+pub struct RefreshSigningKeys {
+    provider: Provider,
+    https: HttpsClient,
+    table: Table,
+    clock: Clock,
+}
+
+impl ScheduledTask for RefreshSigningKeys {
+    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut variables = Variables::new(variable);
+        let table_name = variables.required("TABLE_NAME");
+        let jwks_url = variables.optional("JWKS_URL");
+        let provider = match jwks_url {
+            Some(url) => variables.parsed("JWKS_URL", &url).map(Provider::KeysAt),
+            None => variables.required("TOKEN_ISSUER").map(Provider::Issuer),
+        };
+        let (table_name, provider) = variables.finish(table_name.zip(provider))?;
+        let table = Table::from_lambda_environment(&table_name);
+        Ok(Self::new(provider, HttpsClient::new(), table, Clock::system()))
+    }
+
+    async fn run(&self) -> Result<(), Error> {
+        let stored = self.table.signing_keys().await?;
+        let refreshed = self.refresh(stored.as_ref()).await;
+        // Of keys that could not be fetched, the age goes on growing: that is what the alarm sees.
+        let fetched_at = refreshed.as_ref().ok().copied().or(stored.map(|stored| stored.fetched_at));
+        tracing::info!(
+            signing_keys_age_seconds =
+                fetched_at.map(|fetched_at| self.clock.now().since(fetched_at).as_secs()),
+            refresh_failures = u64::from(refreshed.is_err()),
+            cause = refreshed.as_ref().err().and_then(Error::log),
+            "refreshed the signing keys"
+        );
+        refreshed.map(drop)
+    }
+}
+
+impl RefreshSigningKeys {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(provider: Provider, https: HttpsClient, table: Table, clock: Clock) -> Self {
+        Self { provider, https, table, clock }
+    }
+
+    /// Fetches the keys and stores them. Whatever goes wrong on the way, the stored ones stay.
+    async fn refresh(&self, stored: Option<&StoredSigningKeys>) -> Result<Timestamp, Error> {
+        let url = match &self.provider {
+            Provider::KeysAt(url) => url.clone(),
+            Provider::Issuer(issuer) => self.discover(issuer).await?,
+        };
+        let fetched_at = self.clock.now();
+        let published = PublishedKeys::parse(&self.fetch(&url).await?)
+            .map_err(|why| Error::unavailable(format!("the provider's key set {why}")))?;
+        let changed = stored.is_none_or(|stored| stored.jwks != published.jwks());
+        let (kept, left_out) = (published.kept(), published.left_out());
+        tracing::info!(changed, kept, left_out, "fetched the signing keys");
+        self.table.put_signing_keys(&StoredSigningKeys { jwks: published.into_jwks(), fetched_at }).await?;
+        Ok(fetched_at)
+    }
+
+    /// Where the provider says its keys are (OpenID Connect Discovery 1.0, section 4).
+    async fn discover(&self, issuer: &str) -> Result<HttpsUrl, Error> {
+        #[derive(Deserialize)]
+        struct ProviderMetadata {
+            issuer: String,
+            jwks_uri: String,
+        }
+
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let url = url.parse().map_err(|why| Error::defect(format!("TOKEN_ISSUER {why}")))?;
+        let metadata: ProviderMetadata = serde_json::from_str(&self.fetch(&url).await?)
+            .map_err(|_| Error::unavailable("the provider's discovery document is not one"))?;
+        // Section 4.3: otherwise one provider could speak for another.
+        if metadata.issuer != issuer {
+            return Err(Error::unavailable("the provider's discovery document is another issuer's"));
+        }
+        metadata.jwks_uri.parse().map_err(|why| Error::unavailable(format!("the provider's jwks_uri {why}")))
+    }
+
+    async fn fetch(&self, url: &HttpsUrl) -> Result<String, Error> {
+        self.https
+            .get(url, MAX_DOCUMENT_BYTES, FETCH_TIMEOUT)
+            .await
+            .map_err(|why| Error::unavailable(format!("{} {why}", url.host())))
+    }
+}
