@@ -44,9 +44,11 @@ impl App {
     /// Does before the first request what can be done before it: reads the signing keys, which
     /// opens the connection to the table. A failure is left for the first request to meet.
     pub async fn warm_up(&self) {
+        // Each function reads what it may read anyway.
         let done = match &self.tokens {
             Some(tokens) if tokens.reads_table() => tokens.warm_up().await,
-            _ => self.table.open_connection().await,
+            Some(_) => self.table.signing_keys().await.map(drop),
+            None => self.table.open_connection().await,
         };
         if let Err(error) = done {
             tracing::warn!(cause = error.log(), "the table could not be read at start-up");

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock, Timestamp};
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
-use users::local::{LocalSystem, Options, SigningKey, TokenClaims};
+use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
+
+use crate::policies::Policies;
 
 pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
 
@@ -47,9 +49,22 @@ impl World {
         Self::start_with(Clock::system().now(), Some(data_dir.to_owned())).await
     }
 
+    /// A world in which it is [`START`] and whose functions' calls to the table are shown.
+    pub async fn start_observed(observer: FunctionObserver) -> Self {
+        Self::start_as(START, None, observer).await
+    }
+
     async fn start_with(time: Timestamp, data_dir: Option<PathBuf>) -> Self {
+        let may = Policies::of_the_template();
+        let observer = |function, operation: &str, body: &[u8]| may.assert_allowed(function, operation, body);
+        Self::start_as(time, data_dir, Arc::new(observer)).await
+    }
+
+    async fn start_as(time: Timestamp, data_dir: Option<PathBuf>, observer: FunctionObserver) -> Self {
         let (clock, hand) = Clock::manual(time);
-        let system = LocalSystem::start(Options { clock, data_dir, ..Options::default() }).await.unwrap();
+        let observer = Some(observer);
+        let system =
+            LocalSystem::start(Options { clock, data_dir, observer, ..Options::default() }).await.unwrap();
         let client = Client::of(system.api_address);
         Self { system, clock: hand, client }
     }

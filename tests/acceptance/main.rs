@@ -23,4 +23,6 @@ mod get_profile;
 mod list_customer_associations;
 mod list_organizations;
 mod local_system;
+mod policies;
+mod refresh_signing_keys;
 mod requests;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use shared::clock::Clock;
 use shared::telemetry;
 
 use super::{Failure, Serve, output};
@@ -14,7 +13,7 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     let Serve { port, dynamodb_port, host, data_dir, memory } = arguments;
     let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
     let data_dir = (!memory).then_some(data_dir);
-    let options = Options { host, port, dynamodb_port, data_dir, clock: Clock::system() };
+    let options = Options { host, port, dynamodb_port, data_dir, ..Options::default() };
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::new(error.to_string()))?;

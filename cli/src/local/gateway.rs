@@ -19,12 +19,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::{Value, json};
+use shared::function;
 use shared::http::Event;
-use shared::{App, function};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::ENDPOINTS;
+use super::Function;
 
 /// The largest body that API Gateway takes ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -34,7 +34,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until `stopped` turns true, then until every request in flight has its answer.
-pub(super) async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    functions: Arc<[Function]>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
     let connections = GracefulShutdown::new();
@@ -55,10 +59,10 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: wat
                 }
             },
         };
-        let app = app.clone();
+        let functions = functions.clone();
         let answer = service_fn(move |request| {
-            let app = app.clone();
-            async move { Ok::<_, Infallible>(answer(&app, peer, request).await) }
+            let functions = functions.clone();
+            async move { Ok::<_, Infallible>(answer(&functions, peer, request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), answer);
         let connection = connections.watch(connection);
@@ -71,12 +75,16 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: wat
     connections.shutdown().await;
 }
 
-async fn answer(app: &App, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    functions: &[Function],
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let route = ENDPOINTS
-        .into_iter()
-        .find(|endpoint| endpoint.path == head.uri.path() && endpoint.method == head.method.as_str());
-    let Some(endpoint) = route else {
+    let route = functions.iter().find(|Function { endpoint, .. }| {
+        endpoint.path == head.uri.path() && endpoint.method == head.method.as_str()
+    });
+    let Some(Function { endpoint, app }) = route else {
         return gateway_message(StatusCode::NOT_FOUND, "Not Found");
     };
 
@@ -91,7 +99,7 @@ async fn answer(app: &App, peer: SocketAddr, request: Request<Incoming>) -> Resp
     let Ok(event) = serde_json::from_value::<Event>(event) else {
         return gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };
-    into_http(&function::respond(endpoint, app, event.into(), FUNCTION_TIMEOUT).await)
+    into_http(&function::respond(*endpoint, app, event.into(), FUNCTION_TIMEOUT).await)
 }
 
 fn into_http(answer: &shared::http::Response) -> Response<Full<Bytes>> {

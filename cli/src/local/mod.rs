@@ -44,7 +44,7 @@ pub const ENDPOINTS: [Endpoint; 6] = [
 ];
 
 /// How a local system is to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// The address that both servers listen on.
     pub host: IpAddr,
@@ -56,13 +56,28 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// The time.
     pub clock: Clock,
+    /// Is shown every call that a function makes to the table.
+    pub observer: Option<FunctionObserver>,
+}
+
+/// Is shown the function, the operation and the body of a call to the table; see
+/// [`shared::table::CallObserver`].
+pub type FunctionObserver = Arc<dyn Fn(&'static str, &str, &[u8]) + Send + Sync>;
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("port", &self.port)
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
     /// Free ports, nothing kept, the system's time.
     fn default() -> Self {
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self { host, port: 0, dynamodb_port: 0, data_dir: None, clock: Clock::system() }
+        Self { host, port: 0, dynamodb_port: 0, data_dir: None, clock: Clock::system(), observer: None }
     }
 }
 
@@ -98,7 +113,7 @@ pub struct LocalSystem {
 impl LocalSystem {
     /// Starts everything; it answers when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { host, port, dynamodb_port, data_dir, clock } = options;
+        let Options { host, port, dynamodb_port, data_dir, clock, observer } = options;
         let api_listener = listen(host, port, "--port").await?;
         let dynamodb_listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
         let address = |listener: &TcpListener| {
@@ -119,10 +134,9 @@ impl LocalSystem {
             StartError(format!("the table was not made ready: {}", error.log().unwrap_or("?")))
         })?;
 
-        let app = Arc::new(App::new(config()?, table.clone(), clock.clone()));
-        app.warm_up().await;
+        let functions = functions(&table, &clock, observer.as_ref()).await?;
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(gateway::serve(api_listener, app, stopped));
+        let gateway = tokio::spawn(gateway::serve(api_listener, functions, stopped));
         Ok(Self {
             api_address,
             dynamodb_address,
@@ -140,6 +154,12 @@ impl LocalSystem {
     #[must_use]
     pub fn token(&self, claims: &TokenClaims) -> String {
         self.signing_key.token(claims, self.clock.now())
+    }
+
+    /// The time by which it goes.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Ends it: requests in flight finish first, for at most 0.8 s.
@@ -162,8 +182,35 @@ async fn listen(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener, Star
     })
 }
 
+/// A function of the local system: what is deployed as a Lambda of its own has an app of its own.
+pub(crate) struct Function {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) app: App,
+}
+
+/// All functions, started as each is in Lambda.
+async fn functions(
+    table: &Table,
+    clock: &Clock,
+    observer: Option<&FunctionObserver>,
+) -> Result<Arc<[Function]>, StartError> {
+    let mut functions = Vec::new();
+    for endpoint in ENDPOINTS {
+        let table = match observer.cloned() {
+            Some(observer) => {
+                table.observed(Arc::new(move |operation, body| observer(endpoint.name, operation, body)))
+            }
+            None => table.clone(),
+        };
+        let app = App::new(config(endpoint)?, table, clock.clone());
+        app.warm_up().await;
+        functions.push(Function { endpoint, app });
+    }
+    Ok(functions.into())
+}
+
 /// The settings of the functions, which read their keys from the table as they do when deployed.
-fn config() -> Result<Config, StartError> {
+fn config(endpoint: Endpoint) -> Result<Config, StartError> {
     let settings = |name: &str| match name {
         "TABLE_NAME" => Some(TABLE_NAME.to_owned()),
         "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
@@ -172,7 +219,7 @@ fn config() -> Result<Config, StartError> {
         "SIGNING_KEYS" => None,
         _ => std::env::var(name).ok(),
     };
-    Config::read(true, settings).map_err(|error| StartError(error.to_string()))
+    Config::read(endpoint.policy.is_some(), settings).map_err(|error| StartError(error.to_string()))
 }
 
 async fn prepare(table: &Table, signing_key: &SigningKey, clock: &Clock) -> Result<(), shared::Error> {

@@ -41,28 +41,32 @@ impl fmt::Display for HttpsUrl {
     }
 }
 
-/// A client of HTTPS servers: the one that is also under the AWS SDK.
+/// A client of HTTPS servers: the one that is also under the AWS SDK. What it fetches must be there
+/// within its time-out.
 #[derive(Debug)]
-pub struct HttpsClient(Connector);
+pub struct HttpsClient {
+    connector: Connector,
+    timeout: Duration,
+}
 
 impl HttpsClient {
     /// A client that trusts the roots of the operating system (or of `SSL_CERT_FILE`).
     #[must_use]
-    pub fn new() -> Self {
-        Self::trusting(TrustStore::default())
+    pub fn new(timeout: Duration) -> Self {
+        Self::trusting(TrustStore::default(), timeout)
     }
 
     /// A client that trusts one root alone, a certificate in PEM.
     #[must_use]
-    pub fn trusting_only(root: &str) -> Self {
-        Self::trusting(TrustStore::empty().with_pem_certificate(root))
+    pub fn trusting_only(root: &str, timeout: Duration) -> Self {
+        Self::trusting(TrustStore::empty().with_pem_certificate(root), timeout)
     }
 
-    fn trusting(roots: TrustStore) -> Self {
+    fn trusting(roots: TrustStore, timeout: Duration) -> Self {
         let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
         // The building of a context has nothing that could fail.
         let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
-        Self(builder.tls_context(context).build())
+        Self { connector: builder.tls_context(context).build(), timeout }
     }
 
     /// Fetches a text.
@@ -70,31 +74,20 @@ impl HttpsClient {
     /// # Errors
     /// Says what was wrong with the answer: none in time, another status than 200 (a redirect is
     /// one), more than `max_bytes`, no UTF-8.
-    pub async fn get(
-        &self,
-        url: &HttpsUrl,
-        max_bytes: usize,
-        timeout: Duration,
-    ) -> Result<String, &'static str> {
-        tokio::time::timeout(timeout, self.get_unhurried(url, max_bytes))
+    pub async fn get(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
+        tokio::time::timeout(self.timeout, self.get_unhurried(url, max_bytes))
             .await
             .unwrap_or(Err("did not answer in time"))
     }
 
     async fn get_unhurried(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
         let request = HttpRequest::get(url.to_string()).map_err(|_| "has an address that cannot be asked")?;
-        let response = self.0.call(request).await.map_err(|_| "could not be reached over HTTPS")?;
+        let response = self.connector.call(request).await.map_err(|_| "could not be reached over HTTPS")?;
         if response.status().as_u16() != 200 {
             return Err("answered with another status than 200");
         }
         let body = Limited::new(response.into_body(), max_bytes).collect().await;
         let body = body.map_err(|_| "answered with a body that is too large or ended early")?;
         String::from_utf8(body.to_bytes().into()).map_err(|_| "answered with a body that is not UTF-8")
-    }
-}
-
-impl Default for HttpsClient {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -17,8 +17,8 @@ pub use https::{HttpsClient, HttpsUrl};
 
 /// The largest document that is read, in bytes. A provider's key set has some 2 to 20 KiB.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// How long the fetch of one document may take.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long the fetch of one document may take: two of them fit into the time that a run has.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the identity provider's signing keys are found.
 pub enum Provider {
@@ -47,7 +47,7 @@ impl ScheduledTask for RefreshSigningKeys {
         };
         let (table_name, provider) = variables.finish(table_name.zip(provider))?;
         let table = Table::from_lambda_environment(&table_name);
-        Ok(Self::new(provider, HttpsClient::new(), table, Clock::system()))
+        Ok(Self::new(provider, HttpsClient::new(FETCH_TIMEOUT), table, Clock::system()))
     }
 
     async fn run(&self) -> Result<(), Error> {
@@ -110,7 +110,7 @@ impl RefreshSigningKeys {
 
     async fn fetch(&self, url: &HttpsUrl) -> Result<String, Error> {
         self.https
-            .get(url, MAX_DOCUMENT_BYTES, FETCH_TIMEOUT)
+            .get(url, MAX_DOCUMENT_BYTES)
             .await
             .map_err(|why| Error::unavailable(format!("{} {why}", url.host())))
     }

@@ -52,7 +52,7 @@ impl Table {
         membership: &NewMembership,
     ) -> Result<Creation, Error> {
         let claim = NewItem::new(Key::email_claim(&user.email.normalized())).with(USER_ID, user.id.as_str());
-        let mut transaction = Transaction::new(self).put_new(claim).put_new(users::to_item(
+        let mut transaction = Transaction::new(self).put_new_or_get(claim).put_new(users::to_item(
             user,
             &membership.added_by,
             membership.joined_at,

@@ -11,6 +11,7 @@ mod error;
 mod item;
 mod keys;
 mod memberships;
+mod observer;
 mod organizations;
 mod rate_limit;
 mod signing_keys;
@@ -35,6 +36,7 @@ pub use accounts::{Creation, Joining, NewMembership};
 pub use administration::TableDescription;
 pub use customer_associations::AssociateError;
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
+pub use observer::CallObserver;
 pub use rate_limit::RateLimiter;
 pub use signing_keys::StoredSigningKeys;
 
@@ -133,6 +135,13 @@ impl Table {
             config = config.endpoint_url(url);
         }
         Self { client: Client::from_conf(config.build()), name: name.to_owned() }
+    }
+
+    /// The same table, with every call to it shown to `observer`.
+    #[must_use]
+    pub fn observed(&self, observer: CallObserver) -> Self {
+        let config = self.client.config().to_builder().interceptor(observer::Observe(observer));
+        Self { client: Client::from_conf(config.build()), name: self.name.clone() }
     }
 
     /// The table's name.

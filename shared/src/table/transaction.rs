@@ -32,7 +32,7 @@ impl Refusal {
         self.0.iter().any(|(refused, _)| *refused == kind)
     }
 
-    /// The item that stood in the way of a [`Transaction::put_new`].
+    /// The item that stood in the way of a [`Transaction::put_new_or_get`].
     pub(super) fn existing(&self, kind: KeyKind) -> Option<&Item> {
         self.0.iter().find(|(refused, _)| *refused == kind).and_then(|(_, item)| item.as_ref())
     }
@@ -52,6 +52,11 @@ impl Transaction {
 
     /// Writes an item that must not be there yet.
     pub(super) fn put_new(self, item: NewItem) -> Self {
+        self.put_with(item, Put::builder().condition_expression(keys::ABSENT))
+    }
+
+    /// Writes an item that must not be there yet; if it is, the refusal holds it.
+    pub(super) fn put_new_or_get(self, item: NewItem) -> Self {
         let put = Put::builder()
             .condition_expression(keys::ABSENT)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);

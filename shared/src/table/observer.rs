@@ -1,0 +1,42 @@
+//! A look at every call to the table, as it goes over the wire.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+
+/// Is shown every call to the table, each try on its own: the operation, such as `GetItem`, and the
+/// request's body, JSON as the DynamoDB API defines it. Runs in the task that makes the call.
+pub type CallObserver = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
+
+pub(super) struct Observe(pub(super) CallObserver);
+
+impl fmt::Debug for Observe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observe")
+    }
+}
+
+impl Intercept for Observe {
+    fn name(&self) -> &'static str {
+        "Observe"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request();
+        // `DynamoDB_20120810.GetItem`
+        let operation =
+            request.headers().get("x-amz-target").and_then(|target| target.split('.').next_back());
+        if let (Some(operation), Some(body)) = (operation, request.body().bytes()) {
+            (self.0)(operation, body);
+        }
+        Ok(())
+    }
+}

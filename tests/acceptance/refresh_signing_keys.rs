@@ -1,0 +1,319 @@
+//! `refresh-signing-keys`, against a real HTTPS server with a certification authority of its own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
+use serde_json::{Value, json};
+use shared::function::ScheduledTask as _;
+use shared::table::Table;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use users::local::SigningKey;
+
+use crate::harness::World;
+
+/// How long the tests' client waits for a document.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// An identity provider.
+struct IdentityProvider {
+    url: String,
+    root: String,
+    answers: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+}
+
+impl IdentityProvider {
+    async fn start() -> Self {
+        let authority_key = rcgen::KeyPair::generate().unwrap();
+        let mut authority = rcgen::CertificateParams::new([]).unwrap();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = authority.self_signed(&authority_key).unwrap().pem();
+        let issuer = rcgen::Issuer::new(authority, authority_key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = certificate.signed_by(&key, &issuer).unwrap();
+        let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+        let config = ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from(certificate.der().to_vec())],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let answers = Arc::new(Mutex::new(HashMap::<String, Vec<u8>>::new()));
+        let by_path = answers.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, by_path) = (acceptor.clone(), by_path.clone());
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        match stream.read_u8().await {
+                            Ok(byte) => head.push(byte),
+                            Err(_) => return,
+                        }
+                    }
+                    let path = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
+                    let answer = by_path.lock().unwrap().get(&path).cloned();
+                    match answer {
+                        Some(answer) => {
+                            let _ = stream.write_all(&answer).await;
+                            let _ = stream.shutdown().await;
+                        }
+                        // A path without an answer is a server that never answers.
+                        None => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { url, root, answers }
+    }
+
+    /// From now on it answers so under a path.
+    fn answers(&self, path: &str, status: &str, body: impl AsRef<[u8]>) {
+        let body = body.as_ref();
+        let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+        answer.extend_from_slice(body);
+        self.answers_raw(path, answer);
+    }
+
+    fn answers_raw(&self, path: &str, answer: Vec<u8>) {
+        self.answers.lock().unwrap().insert(path.into(), answer);
+    }
+
+    fn publishes(&self, keys: &[Value]) {
+        self.answers("/jwks", "200 OK", json!({ "keys": keys }).to_string());
+    }
+
+    fn keys_at(&self, path: &str) -> Provider {
+        Provider::KeysAt(format!("{}{path}", self.url).parse().unwrap())
+    }
+
+    fn refresher(&self, world: &World, provider: Provider, table: Table) -> RefreshSigningKeys {
+        let https = HttpsClient::trusting_only(&self.root, PATIENCE);
+        RefreshSigningKeys::new(provider, https, table, world.system.clock().clone())
+    }
+
+    async fn refresh(&self, world: &World) -> Result<(), String> {
+        self.refresh_from(world, self.keys_at("/jwks")).await
+    }
+
+    async fn refresh_from(&self, world: &World, provider: Provider) -> Result<(), String> {
+        let refreshed = self.refresher(world, provider, world.table().clone()).run().await;
+        refreshed.map_err(|error| error.log().unwrap().to_owned())
+    }
+}
+
+/// The public half of a key of the local system's kind.
+fn public(key: &SigningKey) -> Value {
+    let jwks: Value = serde_json::from_str(&key.jwks()).unwrap();
+    jwks["keys"][0].clone()
+}
+
+async fn stored(world: &World) -> Value {
+    serde_json::from_str(&world.table().signing_keys().await.unwrap().unwrap().jwks).unwrap()
+}
+
+/// One refresh that succeeds, through `table`.
+pub async fn refresh_once(world: &World, table: Table) {
+    let provider = IdentityProvider::start().await;
+    provider.publishes(&[public(&world.system.signing_key)]);
+    provider.refresher(world, provider.keys_at("/jwks"), table).run().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_what_the_provider_publishes_and_renews_the_time() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let key = SigningKey::generate().unwrap();
+    provider.publishes(&[public(&key)]);
+    world.clock.advance(Duration::from_mins(5));
+    provider.refresh(&world).await.unwrap();
+    assert_eq!(stored(&world).await, json!({ "keys": [public(&key)] }));
+    world.clock.advance(Duration::from_mins(5));
+    provider.refresh(&world).await.unwrap();
+    let fetched_at = world.table().signing_keys().await.unwrap().unwrap().fetched_at;
+    assert_eq!(fetched_at, world.clock.now());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_public_signature_keys_of_allowed_types_and_sizes_alone() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let good = public(&SigningKey::generate().unwrap());
+    let with = |changes: Value| {
+        let mut key = good.clone();
+        key.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        key
+    };
+    let rsa = |bytes: usize, kid: &str| {
+        use base64::Engine as _;
+        let n = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        json!({ "kty": "RSA", "n": n, "e": "AQAB", "kid": kid })
+    };
+    provider.publishes(&[
+        json!({ "kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U", "alg": "HS256", "kid": "symmetric" }),
+        with(json!({ "kid": "private", "d": "AAAA" })),
+        with(json!({ "kid": "encryption", "use": "enc" })),
+        with(json!({ "kid": "another curve", "crv": "secp256k1" })),
+        with(json!({ "kid": "another algorithm", "alg": "RS256" })),
+        rsa(128, "rsa of 1024 bits"),
+        json!("no object"),
+        rsa(256, "rsa of 2048 bits"),
+        with(json!({ "x5c": ["…"], "extra": true })),
+        with(json!({ "x": good["y"], "y": good["x"] })),
+    ]);
+    provider.refresh(&world).await.unwrap();
+    // Of a duplicate `kid` the first counts; of each key what a verifier needs is kept.
+    assert_eq!(stored(&world).await, json!({ "keys": [rsa(256, "rsa of 2048 bits"), good] }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_with_and_without_overlap() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let (old, new) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    let status = async |key: &SigningKey| {
+        let token = format!("Bearer {}", key.sign(&world.payload()));
+        world.get("/api/users/organizations").bearer(token).send().await.status
+    };
+    provider.publishes(&[public(&old)]);
+    provider.refresh(&world).await.unwrap();
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!((status(&old).await, status(&new).await), (200, 401));
+
+    // With overlap: the new key counts as soon as it is stored, the old one still.
+    provider.publishes(&[public(&old), public(&new)]);
+    provider.refresh(&world).await.unwrap();
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!((status(&new).await, status(&old).await), (200, 200));
+
+    // The old key is withdrawn: it stops counting when the functions read the keys again.
+    provider.publishes(&[public(&new)]);
+    provider.refresh(&world).await.unwrap();
+    world.clock.advance(Duration::from_mins(5));
+    assert_eq!((status(&new).await, status(&old).await), (200, 401));
+
+    // Without overlap: the next key counts at once, the one before no longer.
+    provider.publishes(&[public(&old)]);
+    provider.refresh(&world).await.unwrap();
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!((status(&old).await, status(&new).await), (200, 401));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_provider_does_wrong_the_stored_keys_stay() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let good = json!({ "keys": [public(&world.system.signing_key)] });
+    let before = world.table().signing_keys().await.unwrap();
+    world.clock.advance(Duration::from_mins(1));
+
+    let set = good.to_string();
+    provider.answers("/500", "500 Internal Server Error", &set);
+    provider.answers("/404", "404 Not Found", &set);
+    provider.answers("/html", "200 OK", "<!doctype html><title>Maintenance</title>");
+    provider.answers("/empty", "200 OK", r#"{"keys":[]}"#);
+    provider.answers("/no-set", "200 OK", "{}");
+    provider.answers("/binary", "200 OK", [0xff; 20]);
+    provider.answers("/huge", "200 OK", format!("{}{set}", " ".repeat(300 * 1024)));
+    let redirect =
+        format!("HTTP/1.1 302 Found\r\nLocation: {}/jwks\r\nContent-Length: 0\r\n\r\n", provider.url);
+    provider.answers("/jwks", "200 OK", &set);
+    provider.answers_raw("/redirect", redirect.into_bytes());
+    let truncated =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", set.len(), &set[..set.len() / 2]);
+    provider.answers_raw("/truncated", truncated.into_bytes());
+
+    for (path, why) in [
+        ("/500", "localhost answered with another status than 200"),
+        ("/404", "localhost answered with another status than 200"),
+        ("/redirect", "localhost answered with another status than 200"),
+        ("/html", "the provider's key set is not a JWK Set"),
+        ("/no-set", "the provider's key set is not a JWK Set"),
+        ("/empty", "the provider's key set has no usable key"),
+        ("/binary", "localhost answered with a body that is not UTF-8"),
+        ("/huge", "localhost answered with a body that is too large or ended early"),
+        ("/truncated", "localhost answered with a body that is too large or ended early"),
+        ("/never", "localhost did not answer in time"),
+    ] {
+        let refused = provider.refresh_from(&world, provider.keys_at(path)).await;
+        assert_eq!(refused, Err(why.to_owned()), "{path}");
+        assert_eq!(world.table().signing_keys().await.unwrap(), before, "{path}");
+    }
+    let down = Provider::KeysAt("https://localhost:1/jwks".parse().unwrap());
+    assert_eq!(
+        provider.refresh_from(&world, down).await,
+        Err("localhost could not be reached over HTTPS".into())
+    );
+    // A server whose certificate nobody vouches for is not the provider.
+    let stranger = IdentityProvider::start().await;
+    stranger.answers("/jwks", "200 OK", &set);
+    let unknown_root = provider.refresh_from(&world, stranger.keys_at("/jwks")).await;
+    assert_eq!(unknown_root, Err("localhost could not be reached over HTTPS".into()));
+    assert_eq!(world.table().signing_keys().await.unwrap(), before);
+    // And all the while nobody is locked out.
+    world.get("/api/users/organizations").bearer(world.signed(&world.payload())).send().await.assert_ok(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_is_discovered_from_the_issuer_and_the_issuer_must_match() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let key = SigningKey::generate().unwrap();
+    provider.publishes(&[public(&key)]);
+    let document = |issuer: &str, jwks_uri: &str| {
+        let document = json!({ "issuer": issuer, "jwks_uri": jwks_uri });
+        provider.answers("/.well-known/openid-configuration", "200 OK", document.to_string());
+    };
+    let jwks_uri = format!("{}/jwks", provider.url);
+    let refresh = async || provider.refresh_from(&world, Provider::Issuer(provider.url.clone())).await;
+
+    document("https://elsewhere.example.com", &jwks_uri);
+    assert_eq!(refresh().await, Err("the provider's discovery document is another issuer's".into()));
+    document(&provider.url, "http://localhost/jwks");
+    assert_eq!(refresh().await, Err("the provider's jwks_uri must be an https:// address".into()));
+    document(&provider.url, &jwks_uri);
+    refresh().await.unwrap();
+    assert_eq!(stored(&world).await, json!({ "keys": [public(&key)] }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_unknown_key_ids_costs_one_read_a_cool_down() {
+    let reads = Arc::new(Mutex::new(0));
+    let count = reads.clone();
+    let world = World::start_observed(Arc::new(move |function, operation, body| {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        if function == "list-organizations"
+            && operation == "GetItem"
+            && body["Key"]["PK"]["S"] == "SIGNING_KEYS"
+        {
+            *count.lock().unwrap() += 1;
+        }
+    }))
+    .await;
+    let taken = || std::mem::take(&mut *reads.lock().unwrap());
+    assert_eq!(taken(), 1, "the read at start-up");
+    let flood = async || {
+        let calls = (0..20).map(|_| {
+            let token = format!("Bearer {}", SigningKey::generate().unwrap().sign(&world.payload()));
+            world.get("/api/users/organizations").bearer(token).send()
+        });
+        for answer in futures_util::future::join_all(calls).await {
+            answer.assert_problem(401);
+        }
+    };
+    flood().await;
+    assert_eq!(taken(), 0, "still cooling down from the start");
+    world.clock.advance(Duration::from_secs(10));
+    flood().await;
+    assert_eq!(taken(), 1);
+    flood().await;
+    assert_eq!(taken(), 0);
+}
