@@ -162,7 +162,7 @@ async fn what_was_answered_is_there_after_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let mut answered = Vec::<String>::new();
-    for round in 0..3 {
+    for round in 0..10 {
         let mut served = Served::start_in(&data_dir).await;
         let admin = served.admin();
         let stop = Arc::new(AtomicBool::new(false));
@@ -195,7 +195,7 @@ async fn what_was_answered_is_there_after_a_kill() {
             answered.extend(created.unwrap());
         }
     }
-    assert!(answered.len() >= 3 * 20, "{}", answered.len());
+    assert!(answered.len() >= 10 * 20, "{}", answered.len());
 
     let world = World::start_in(&data_dir).await;
     for email in &answered {

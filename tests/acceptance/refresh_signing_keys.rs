@@ -1,6 +1,7 @@
 //! `refresh-signing-keys`, against a real HTTPS server with a certification authority of its own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use shared::function::ScheduledTask as _;
 use shared::table::Table;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use users::local::SigningKey;
 
-use crate::harness::World;
+use crate::harness::{World, until};
 
 /// How long the tests' client waits for a document.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -316,4 +318,50 @@ async fn a_flood_of_unknown_key_ids_costs_one_read_a_cool_down() {
     assert_eq!(taken(), 1);
     flood().await;
     assert_eq!(taken(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_a_rotation_with_overlap_refuses_nobody() {
+    let world = World::start().await;
+    let provider = IdentityProvider::start().await;
+    let mut old = SigningKey::generate().unwrap();
+    provider.publishes(&[public(&old)]);
+    provider.refresh(&world).await.unwrap();
+    world.clock.advance(Duration::from_secs(10));
+
+    let token = |key: &SigningKey| format!("Bearer {}", key.sign(&world.payload()));
+    let (current, _) = watch::channel(Some(token(&old)));
+    let answered = AtomicUsize::new(0);
+    let call_on = async || {
+        let mut current = current.subscribe();
+        loop {
+            let Some(token) = current.borrow_and_update().clone() else { return };
+            world.get("/api/users/organizations").bearer(token).send().await.assert_ok(200);
+            answered.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let rotate = async {
+        for _ in 0..5 {
+            let new = SigningKey::generate().unwrap();
+            let some_more = async |calls: usize| {
+                let then = answered.load(Ordering::SeqCst) + calls;
+                until("more answers", async || answered.load(Ordering::SeqCst) >= then).await;
+            };
+            provider.publishes(&[public(&old), public(&new)]);
+            provider.refresh(&world).await.unwrap();
+            world.clock.advance(Duration::from_mins(5));
+            some_more(20).await;
+            current.send_replace(Some(token(&new)));
+            // Whoever had the old token has used it by now.
+            some_more(20).await;
+            provider.publishes(&[public(&new)]);
+            provider.refresh(&world).await.unwrap();
+            world.clock.advance(Duration::from_mins(5));
+            some_more(20).await;
+            old = new;
+        }
+        current.send_replace(None);
+    };
+    tokio::join!(rotate, call_on(), call_on(), call_on(), call_on());
+    assert!(answered.load(Ordering::SeqCst) >= 5 * 60);
 }
