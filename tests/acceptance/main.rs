@@ -18,6 +18,7 @@ mod command_line;
 mod create_user;
 mod dependencies;
 mod document;
+mod faults;
 mod get_customer_association;
 mod get_profile;
 mod list_customer_associations;

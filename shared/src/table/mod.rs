@@ -25,7 +25,7 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -51,6 +51,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How often a call is tried, the first time included. The SDK waits between the tries, with jitter.
 const MAX_ATTEMPTS: u32 = 3;
+/// What a process may spend on trying again: 5 a try (10 after a time-out), given back by calls that
+/// succeed. Once it is spent, a table that is down is not asked three times by every request.
+const RETRY_BUDGET: usize = 100;
 /// When we drop an idle connection: DynamoDB drops it after about 60 s, and a function that was
 /// frozen meanwhile would find it dead.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -123,6 +126,11 @@ impl Table {
     fn new(config: &SdkConfig, endpoint_url: Option<String>, name: &str) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(config)
             .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .retry_partition(
+                RetryPartition::custom("table")
+                    .token_bucket(TokenBucket::builder().capacity(RETRY_BUDGET).build())
+                    .build(),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)

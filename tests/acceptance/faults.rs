@@ -1,0 +1,527 @@
+//! Every fault at every call: a proxy between the real AWS SDK client and the local table does to one
+//! call of one endpoint what networks and tables do, once or always. The answer is the right one or a
+//! 503, never a 500 and never late, and the table is whole.
+//!
+//! `docs/faults.md` is the matrix of what came of it, held against a new run by the test.
+//! `UPDATE_FAULTS=1 cargo test faults` writes it anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Value, json};
+use shared::http::{Event, Response};
+use shared::table::Table;
+use shared::{App, Endpoint, function};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
+
+/// What is left of an invocation's time when a request comes.
+const TIME_LEFT: Duration = Duration::from_secs(10);
+/// How much later than the last moment an answer may come on a machine that is busy with hundreds of
+/// others: a bound against hanging.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What happens to a call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fault {
+    Refused,
+    ClosedBeforeRequest,
+    ClosedAfterRequest,
+    ClosedInAnswer,
+    AppliedAnswerLost,
+    AppliedAnswerLate,
+    BlackHole,
+    Throttled,
+    ThroughputExceeded,
+    Error500,
+    Error503,
+    Conflict,
+    TruncatedJson,
+    MalformedJson,
+    Html,
+    Unprocessed,
+    CredentialsExpired,
+}
+
+use Fault::{
+    AppliedAnswerLate, AppliedAnswerLost, BlackHole, ClosedAfterRequest, ClosedBeforeRequest, ClosedInAnswer,
+    Conflict, CredentialsExpired, Error500, Error503, Html, MalformedJson, Refused, Throttled,
+    ThroughputExceeded, TruncatedJson, Unprocessed,
+};
+
+const FAULTS: [(Fault, &str); 17] = [
+    (Refused, "connection refused"),
+    (ClosedBeforeRequest, "closed before the request"),
+    (ClosedAfterRequest, "closed after the request"),
+    (ClosedInAnswer, "applied, closed in the middle of the answer"),
+    (AppliedAnswerLost, "applied, answer lost"),
+    (AppliedAnswerLate, "applied, answer too late"),
+    (BlackHole, "no answer ever"),
+    (Throttled, "`ThrottlingException`"),
+    (ThroughputExceeded, "`ProvisionedThroughputExceededException`"),
+    (Error500, "500"),
+    (Error503, "503"),
+    (Conflict, "conflict in the transaction"),
+    (TruncatedJson, "truncated JSON"),
+    (MalformedJson, "malformed JSON"),
+    (Html, "HTML"),
+    (Unprocessed, "`UnprocessedKeys`"),
+    (CredentialsExpired, "`ExpiredTokenException`"),
+];
+
+/// A call: its operation and the start of the partition key that it is about.
+type Call = (&'static str, &'static str);
+
+/// What an endpoint is asked, what it answers when all is well, and its calls to the table.
+struct Path {
+    name: &'static str,
+    endpoint: &'static str,
+    status: u16,
+    calls: &'static [Call],
+}
+
+const KEYS: Call = ("GetItem", "SIGNING_KEYS");
+const CLAIM: Call = ("GetItem", "EMAIL#");
+const TRANSACTION: Call = ("TransactWriteItems", "");
+const BATCH: Call = ("BatchGetItem", "");
+const QUERY: Call = ("Query", "");
+
+const PATHS: [Path; 8] = [
+    Path {
+        name: "create-user, new",
+        endpoint: "create-user",
+        status: 201,
+        calls: &[KEYS, CLAIM, TRANSACTION],
+    },
+    Path {
+        name: "create-user, registered",
+        endpoint: "create-user",
+        status: 200,
+        calls: &[KEYS, CLAIM, TRANSACTION, ("GetItem", "USER#")],
+    },
+    Path { name: "get-profile", endpoint: "get-profile", status: 200, calls: &[KEYS, BATCH] },
+    Path {
+        name: "check-user-exists",
+        endpoint: "check-user-exists",
+        status: 200,
+        calls: &[("UpdateItem", "RATE#"), CLAIM],
+    },
+    Path {
+        name: "list-organizations",
+        endpoint: "list-organizations",
+        status: 200,
+        calls: &[KEYS, QUERY, BATCH],
+    },
+    Path {
+        name: "list-organizations, by e-mail",
+        endpoint: "list-organizations",
+        status: 200,
+        calls: &[KEYS, QUERY, CLAIM, BATCH],
+    },
+    Path {
+        name: "get-customer-association",
+        endpoint: "get-customer-association",
+        status: 200,
+        calls: &[KEYS, ("GetItem", "USER#")],
+    },
+    Path {
+        name: "list-customer-associations",
+        endpoint: "list-customer-associations",
+        status: 200,
+        calls: &[KEYS, QUERY],
+    },
+];
+
+/// Whether a fault can happen to a call, and how often.
+fn can_happen(fault: Fault, (operation, _): Call, always: bool) -> bool {
+    match fault {
+        // One refused connection among others is what a closed one is.
+        Refused => always,
+        Conflict => operation == "TransactWriteItems",
+        Unprocessed => operation == "BatchGetItem",
+        _ => true,
+    }
+}
+
+/// A proxy that does a fault to the calls that match, the first or all, and passes on the rest.
+struct Proxy {
+    url: String,
+    /// How many requests matched.
+    matched: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    async fn start(table: SocketAddr, call: Call, fault: Fault, always: bool) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let matched = Arc::new(AtomicUsize::new(0));
+        let counter = matched.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, table, call, fault, always, counter.clone()));
+            }
+        });
+        Self { url, matched }
+    }
+}
+
+async fn serve(
+    mut client: TcpStream,
+    table: SocketAddr,
+    call: Call,
+    fault: Fault,
+    always: bool,
+    matched: Arc<AtomicUsize>,
+) -> Option<()> {
+    loop {
+        let request = read_message(&mut client).await?;
+        let hit = is(call, &request) && (matched.fetch_add(1, Ordering::SeqCst) == 0 || always);
+        if !hit {
+            client.write_all(&forward(table, &request).await?).await.ok()?;
+            continue;
+        }
+        let answer = match fault {
+            Refused | ClosedBeforeRequest | ClosedAfterRequest => return None,
+            ClosedInAnswer => {
+                let answer = forward(table, &request).await?;
+                client.write_all(&answer[..answer.len() - 2]).await.ok()?;
+                return None;
+            }
+            AppliedAnswerLost => {
+                forward(table, &request).await?;
+                return None;
+            }
+            AppliedAnswerLate => {
+                let answer = forward(table, &request).await?;
+                // Until after the client has given this try up, which it shows by hanging up.
+                let _ = client.read_u8().await;
+                answer
+            }
+            BlackHole => {
+                let _ = client.read_u8().await;
+                return None;
+            }
+            Throttled => exception("ThrottlingException"),
+            ThroughputExceeded => exception("ProvisionedThroughputExceededException"),
+            CredentialsExpired => exception("ExpiredTokenException"),
+            Error500 => message("500 Internal Server Error", r#"{"__type":"InternalServerError"}"#),
+            Error503 => message("503 Service Unavailable", "{}"),
+            Conflict => {
+                let parts = body(&request)["TransactItems"].as_array()?.len();
+                let reasons: Vec<_> = (0..parts)
+                    .map(|part| json!({ "Code": if part == 0 { "TransactionConflict" } else { "None" } }))
+                    .collect();
+                let exception = json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                    "Message": "Transaction cancelled", "CancellationReasons": reasons,
+                });
+                message("400 Bad Request", &exception.to_string())
+            }
+            TruncatedJson => message("200 OK", r#"{"Item":{"PK":{"S":"#),
+            MalformedJson => message("200 OK", r#"{"Item":,}"#),
+            Html => message("200 OK", "<html><body>It works!</body></html>"),
+            Unprocessed => {
+                let unprocessed =
+                    json!({ "Responses": {}, "UnprocessedKeys": body(&request)["RequestItems"] });
+                message("200 OK", &unprocessed.to_string())
+            }
+        };
+        client.write_all(&answer).await.ok()?;
+    }
+}
+
+fn is((operation, key): Call, request: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(request);
+    let called = head
+        .to_ascii_lowercase()
+        .contains(&format!("dynamodb_20120810.{}\r", operation.to_ascii_lowercase()));
+    called && body(request)["Key"]["PK"]["S"].as_str().unwrap_or("").starts_with(key)
+}
+
+fn body(message: &[u8]) -> Value {
+    let at = message.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    serde_json::from_slice(&message[at..]).unwrap()
+}
+
+/// A whole HTTP/1.1 message with a `Content-Length`.
+async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    loop {
+        message.push(stream.read_u8().await.ok()?);
+        if message.ends_with(b"\r\n\r\n") {
+            break;
+        }
+    }
+    let head = String::from_utf8(message.clone()).unwrap().to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+    let start = message.len();
+    message.resize(start + length.trim().parse::<usize>().unwrap(), 0);
+    stream.read_exact(&mut message[start..]).await.ok()?;
+    Some(message)
+}
+
+async fn forward(table: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+    let mut upstream = TcpStream::connect(table).await.ok()?;
+    upstream.write_all(request).await.ok()?;
+    read_message(&mut upstream).await
+}
+
+fn message(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+fn exception(code: &str) -> Vec<u8> {
+    message(
+        "400 Bad Request",
+        &json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}") }).to_string(),
+    )
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Copy)]
+struct Case {
+    number: usize,
+    path: &'static Path,
+    call: Call,
+    fault: Fault,
+    always: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for path in &PATHS {
+        for &call in path.calls {
+            for (fault, _) in FAULTS {
+                for always in [false, true] {
+                    if can_happen(fault, call, always) {
+                        cases.push(Case { number: cases.len(), path, call, fault, always });
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+impl Case {
+    fn email(&self) -> String {
+        format!("case{}@example.com", self.number)
+    }
+
+    fn request(&self, world: &World) -> (Endpoint, Event) {
+        let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == self.path.endpoint).unwrap();
+        let role = endpoint.policy.map_or("Admin", |policy| policy.role());
+        let mut payload = world.payload();
+        payload["role"] = role.into();
+        if self.path.name.ends_with("by e-mail") {
+            payload["sub"] = "kp_unknown".into();
+            payload["email"] = "jane@example.com".into();
+        }
+        let query = match self.path.endpoint {
+            "check-user-exists" => "Email=jane%40example.com".to_owned(),
+            _ => format!("UserId={JANE}"),
+        };
+        // Each client of its own, so that no limit is met.
+        let source_ip = format!("10.0.{}.{}", self.number / 200, self.number % 200);
+        let body = json!({ "FirstName": "A", "LastName": "B", "Email": self.email() });
+        let event = json!({
+            "rawQueryString": query,
+            "headers": { "authorization": world.signed(&payload), "content-type": "application/json" },
+            "requestContext": { "requestId": "r", "http": { "sourceIp": source_ip } },
+            "body": body.to_string(),
+        });
+        (endpoint, serde_json::from_value(event).unwrap())
+    }
+
+    /// Sends the request with the fault in its way; the answer, and how often the call was tried.
+    async fn run(&self, world: &World) -> (Response, usize) {
+        if self.path.name.ends_with("registered") {
+            let mut user = crate::harness::user(&format!("kp_case{}", self.number), &self.email());
+            user.phone_number = Some("911".parse().unwrap());
+            world.put_user(user, &[GLOBEX]).await;
+        }
+        let proxy = Proxy::start(world.system.dynamodb_address, self.call, self.fault, self.always).await;
+        let app = app(world, &proxy.url);
+        let (endpoint, event) = self.request(world);
+        let started = Instant::now();
+        let response = function::respond(endpoint, &app, event.into(), TIME_LEFT).await;
+        assert!(started.elapsed() < TIME_LEFT + GRACE, "{}: late", self.describe());
+        (response, proxy.matched.load(Ordering::SeqCst))
+    }
+
+    async fn refused(&self, world: &World) -> Response {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let (endpoint, event) = self.request(world);
+        function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await
+    }
+
+    fn describe(&self) -> String {
+        let often = if self.always { "always" } else { "once" };
+        format!("{}, {:?}: {:?} {often}", self.path.name, self.call, self.fault)
+    }
+
+    /// Whether the account that the case asked for is whole, or not there at all.
+    async fn assert_account_whole(&self, world: &World, status: u16) {
+        let Some(id) = world.user_id_of(&self.email()).await else {
+            assert_eq!(status, 503, "{}: answered {status} and not there", self.describe());
+            return;
+        };
+        let id = id.parse().unwrap();
+        let user = world.table().user(&id).await.unwrap();
+        assert_eq!(user.expect("a claim has its user").email.as_str(), self.email(), "{}", self.describe());
+        let organizations = world.table().organization_ids_of(&id).await.unwrap().unwrap();
+        let joined = organizations.iter().any(|organization| organization.as_str() == ACME);
+        let created_here = self.path.name.ends_with("new");
+        assert!(joined || (status == 503 && !created_here), "{}: no membership", self.describe());
+    }
+}
+
+/// A function's app, cold: its first request also reads the signing keys.
+fn app(world: &World, table_url: &str) -> App {
+    let settings = |name: &str| match name {
+        "TABLE_NAME" => Some(users::local::TABLE_NAME.to_owned()),
+        "TOKEN_ISSUER" => Some(users::local::ISSUER.to_owned()),
+        "TOKEN_AUDIENCE" => Some(users::local::AUDIENCE.to_owned()),
+        _ => None,
+    };
+    let config = shared::config::Config::read(true, settings).unwrap();
+    App::new(config, Table::local(users::local::TABLE_NAME, table_url), world.system.clock().clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_table_whole() {
+    let world = &World::start().await;
+    let results: BTreeMap<usize, (Case, u16)> = stream::iter(cases())
+        .map(|case| async move {
+            let (response, tries) = match case.fault {
+                Refused => (case.refused(world).await, 1),
+                _ => case.run(world).await,
+            };
+            let status = response.status();
+            let described = case.describe();
+            assert!(tries > 0, "{described}: the call was not made");
+            // Three tries of the SDK; conflicts and unprocessed keys, which it does not retry, are
+            // tried again by us; list-organizations by e-mail queries twice.
+            let bound = match case.fault {
+                Conflict => 8,
+                Unprocessed => 5,
+                _ => 6,
+            };
+            assert!(tries <= bound, "{described}: {tries} tries");
+            assert!([case.path.status, 503].contains(&status), "{described}: {response:?}");
+            if status == 503 {
+                let retry_after = response.headers().iter().any(|(name, _)| *name == "Retry-After");
+                assert!(
+                    retry_after && response.body().contains("\"status\":503"),
+                    "{described}: {response:?}"
+                );
+            }
+            if case.path.endpoint == "create-user" {
+                case.assert_account_whole(world, status).await;
+            }
+            (case.number, (case, status))
+        })
+        .buffer_unordered(40)
+        .collect()
+        .await;
+
+    // What was lost is made good by sending the request again, with nothing in its way.
+    for (case, _) in
+        results.values().filter(|(case, status)| case.path.endpoint == "create-user" && *status == 503)
+    {
+        let (endpoint, event) = case.request(world);
+        let url = format!("http://{}", world.system.dynamodb_address);
+        let again = function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await;
+        assert!([200, 201].contains(&again.status()), "{}: {again:?}", case.describe());
+        case.assert_account_whole(world, again.status()).await;
+    }
+
+    let report = report(&results);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
+    if std::env::var_os("UPDATE_FAULTS").is_some() {
+        std::fs::write(file, &report).unwrap();
+    }
+    let recorded = std::fs::read_to_string(file).unwrap_or_default();
+    for (line, recorded) in report.lines().zip(recorded.lines()) {
+        assert_eq!(line, recorded, "docs/faults.md tells another story");
+    }
+    assert_eq!(report.len(), recorded.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_the_table_is_not_multiplied() {
+    let world = World::start().await;
+    let always = |fault| Proxy::start(world.system.dynamodb_address, CLAIM, fault, true);
+    let proxy = always(Error500).await;
+    let app = app(&world, &proxy.url);
+    let case = Case { number: 0, path: &PATHS[0], call: CLAIM, fault: Error500, always: true };
+    let calls = (0..60).map(|_| {
+        let (endpoint, event) = case.request(&world);
+        function::respond(endpoint, &app, event.into(), TIME_LEFT)
+    });
+    for response in futures_util::future::join_all(calls).await {
+        assert_eq!(response.status(), 503);
+    }
+    // Without a budget 180: three tries each.
+    let tries = proxy.matched.load(Ordering::SeqCst);
+    assert!((60..=60 + 100 / 5).contains(&tries), "{tries}");
+}
+
+fn report(results: &BTreeMap<usize, (Case, u16)>) -> String {
+    let mut report = format!(
+        "# Faults\n\nWhat each endpoint answers when a call to the table goes wrong: {} cases, generated and held \
+         against a new run by\n`tests/acceptance/faults.rs`. In a cell: the answer where the fault happens once, and \
+         where it goes on. A `503` is a\nproblem with `Retry-After`; after each the table is whole, and the same \
+         request sent again succeeds. `–`: it cannot happen.\n",
+        results.len()
+    );
+    for path in &PATHS {
+        let columns: Vec<_> = path
+            .calls
+            .iter()
+            .map(|(operation, key)| {
+                format!("{operation} {}", if key.is_empty() { String::new() } else { format!("`{key}`") })
+            })
+            .collect();
+        let names: Vec<_> = columns.iter().map(|column| column.trim_end().to_owned()).collect();
+        report += &format!(
+            "\n## {}\n\n| fault | {} |\n|---|{}\n",
+            path.name,
+            names.join(" | "),
+            "---|".repeat(names.len())
+        );
+        for (fault, name) in FAULTS {
+            let cells: Vec<_> = path
+                .calls
+                .iter()
+                .map(|call| {
+                    let status = |always| {
+                        let cell = results.values().find(|(case, _)| {
+                            std::ptr::eq(case.path, path)
+                                && case.call == *call
+                                && case.fault == fault
+                                && case.always == always
+                        });
+                        cell.map_or("–".to_owned(), |(_, status)| status.to_string())
+                    };
+                    let (once, always) = (status(false), status(true));
+                    if once == always { once } else { format!("{once}, {always}") }
+                })
+                .collect();
+            if cells.iter().collect::<BTreeSet<_>>() != BTreeSet::from([&"–".to_owned()]) {
+                report += &format!("| {name} | {} |\n", cells.join(" | "));
+            }
+        }
+    }
+    report
+}
