@@ -49,6 +49,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(250);
 
 /// Runs an endpoint's function in Lambda: reads the settings, opens the connection to the table and
 /// answers events until Lambda ends the process.
+#[must_use]
 pub fn run(endpoint: Endpoint) -> ExitCode {
     run_in_lambda(async {
         let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
@@ -82,6 +83,7 @@ pub trait ScheduledTask: Sized + Send + Sync + 'static {
 
 /// Runs a scheduled task's function in Lambda. A run that fails is an error of the invocation, which
 /// Lambda counts.
+#[must_use]
 pub fn run_scheduled<Task: ScheduledTask>() -> ExitCode {
     run_in_lambda(async {
         let task = Arc::new(Task::start(|name| std::env::var(name).ok())?);

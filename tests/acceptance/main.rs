@@ -27,3 +27,4 @@ mod local_system;
 mod policies;
 mod refresh_signing_keys;
 mod requests;
+mod vectors;

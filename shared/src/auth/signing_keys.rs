@@ -48,6 +48,11 @@ impl SigningKeys {
         if keys.is_empty() {
             return Err("has no key".to_owned());
         }
+        // Whoever publishes such a set gives the secret away; whoever shares it can sign.
+        let symmetric = keys.iter().filter(|key| key.algorithm == Algorithm::HS256).count();
+        if symmetric > 0 && symmetric < keys.len() {
+            return Err("mixes symmetric and public keys".to_owned());
+        }
         Ok(Self(keys))
     }
 
@@ -173,9 +178,27 @@ impl SigningKey {
                 Ok(Self { id: jwk.common.key_id, algorithm, key })
             }
             _ if size < MIN_RSA_BYTES => Err("its modulus is shorter than 2048 bits"),
+            _ if matches!(key.kind(), DecodingKeyKind::RsaModulusExponent { n, .. } if has_roca_fingerprint(n)) => {
+                Err("its modulus was made by a generator that is broken (CVE-2017-15361)")
+            }
             _ => Ok(Self { id: jwk.common.key_id, algorithm, key }),
         }
     }
+}
+
+/// Whether an RSA modulus was made by the generator of CVE-2017-15361 ("ROCA"), whose keys can be
+/// factored: modulo each of the first primes it is a power of 65537 (Nemec and others, "The Return of
+/// Coppersmith's Attack", 2017, section 3.3). Of other moduli about one in 2^27 is taken for one.
+fn has_roca_fingerprint(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
+        103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    PRIMES.iter().all(|prime| {
+        let residue = modulus.iter().fold(0, |residue, &byte| (residue * 256 + u32::from(byte)) % prime);
+        let powers = std::iter::successors(Some(1), |power| Some(power * 65537 % prime));
+        powers.take(*prime as usize).any(|power| power == residue)
+    })
 }
 
 /// The one algorithm of a key. A key that names none has the one that its type and curve imply;
