@@ -172,7 +172,7 @@ async fn a_refused_look_up_does_not_extend_the_wait() {
         // The second instance knows nothing of the first one's refusals but what the table tells.
         let app = world.app(&[]);
         let elsewhere = Invocation::of(endpoint(ROUTE))
-            .from_address("127.0.0.1")
+            .at_address("127.0.0.1")
             .query("Email=john@example.com")
             .answer(&app)
             .await;
@@ -271,7 +271,7 @@ async fn each_client_address_has_its_own_ten_and_an_ipv6_client_is_its_64() {
     let app = world.app(&[]);
     let left = async |address: &str| {
         let answer = Invocation::of(endpoint(ROUTE))
-            .from_address(address)
+            .at_address(address)
             .query("Email=john@example.com")
             .answer(&app)
             .await;

@@ -867,7 +867,7 @@ fn tests_in(source: &str) -> impl Iterator<Item = &str> {
 
 /// What is wrong with a table of texts and their tests: each text in its order, none else, and for each
 /// a test that exists.
-fn faults(texts: &[String], rows: &[(String, &[&str])], tests: &BTreeSet<String>) -> Vec<String> {
+fn faults(texts: &[String], rows: &[(String, &[&str])], existing: &BTreeSet<String>) -> Vec<String> {
     let mut faults = Vec::new();
     let known: Vec<_> = rows.iter().map(|(text, _)| text).collect();
     for text in texts.iter().filter(|text| !known.contains(text)) {
@@ -883,7 +883,7 @@ fn faults(texts: &[String], rows: &[(String, &[&str])], tests: &BTreeSet<String>
         if named.is_empty() {
             faults.push(format!("no test: {text}"));
         }
-        for test in named.iter().filter(|test| !tests.contains(**test)) {
+        for test in named.iter().filter(|test| !existing.contains(**test)) {
             faults.push(format!("there is no test {test}: {text}"));
         }
     }
@@ -943,16 +943,16 @@ fn the_pieces_are_the_whole_document() {
 
 #[test]
 fn a_row_or_a_test_that_is_taken_away_is_missed() {
-    let (texts, rows, tests) = (document_texts(), document_rows(), tests());
+    let (texts, rows, existing) = (document_texts(), document_rows(), tests());
     for taken in 0..rows.len() {
         let mut fewer = rows.clone();
         fewer.remove(taken);
-        assert!(!faults(&texts, &fewer, &tests).is_empty(), "{:?}", rows[taken]);
+        assert!(!faults(&texts, &fewer, &existing).is_empty(), "{:?}", rows[taken]);
         let mut fewer = texts.clone();
         fewer.remove(taken);
-        assert!(!faults(&fewer, &rows, &tests).is_empty(), "{:?}", texts[taken]);
+        assert!(!faults(&fewer, &rows, &existing).is_empty(), "{:?}", texts[taken]);
         for test in rows[taken].1 {
-            let mut fewer = tests.clone();
+            let mut fewer = existing.clone();
             fewer.remove(*test);
             assert!(!faults(&texts, &rows, &fewer).is_empty(), "{test}");
         }

@@ -329,7 +329,7 @@ impl Invocation {
         }
     }
 
-    pub fn from_address(mut self, source_ip: &str) -> Self {
+    pub fn at_address(mut self, source_ip: &str) -> Self {
         self.event["requestContext"]["http"]["sourceIp"] = source_ip.into();
         self
     }
