@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use futures_util::future::join_all;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
@@ -797,6 +798,18 @@ async fn a_new_key_in_the_table_counts_once_the_cool_down_is_over() {
     }
     // What was read then is without the old key.
     assert_refused(&ask(&world, &old_token).await);
+}
+
+#[tokio::test]
+async fn a_new_key_counts_for_everyone_who_comes_while_it_is_read() {
+    let world = World::start().await;
+    let new = SigningKey::generate().unwrap();
+    replace_keys(&world, &new).await;
+    world.clock.advance(Duration::from_secs(10));
+    let token = format!("Bearer {}", new.sign(&world.payload()));
+    for answer in join_all((0..10).map(|_| ask(&world, &token))).await {
+        answer.assert_ok(200);
+    }
 }
 
 #[tokio::test]
