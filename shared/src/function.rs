@@ -117,7 +117,8 @@ fn run_in_lambda(function: impl Future<Output = Result<(), lambda_runtime::Error
 /// Answers a request before `time_left` has passed, whatever happens, and logs its outcome.
 pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left: Duration) -> Response {
     let started = Instant::now();
-    let answer = AssertUnwindSafe((endpoint.handler)(app, &request)).catch_unwind();
+    // Called within the block: a handler that panics before it gives its future is caught too.
+    let answer = AssertUnwindSafe(async { (endpoint.handler)(app, &request).await }).catch_unwind();
     let answer = answer.instrument(tracing::info_span!("request", request_id = request.id()));
     let answer = match tokio::time::timeout(time_left.saturating_sub(DEADLINE_MARGIN), answer).await {
         Ok(Ok(answer)) => answer,
@@ -128,6 +129,12 @@ pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left:
     if matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::Defect)) {
         tracing::error!(request_id = request.id(), cause, "a defect");
     }
+    // What is left of a quota is said by the answers above that no handler gave, too.
+    let answer = match (answer, request.quota()) {
+        (Ok(response), Some(quota)) => Ok(response.with_quota(&quota)),
+        (Err(error), Some(quota)) if error.quota().is_none() => Err(error.with_quota(quota)),
+        (answer, _) => answer,
+    };
     let response = match answer {
         Ok(response) => response.for_request(request.id()),
         Err(error) => problem::response(&error, request.id()),

@@ -15,13 +15,19 @@ use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock, Timestamp};
+use shared::config::Config;
+use shared::http::Event;
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
+use shared::{App, Endpoint, function};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
 
 use crate::policies::Policies;
 
 pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
+
+/// The demo user John Doe, a member of Acme Corp alone, without a phone number or an association.
+pub const JOHN: &str = "kp_john456doe789";
 
 /// 2026-01-02T03:04:05Z
 pub const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
@@ -145,9 +151,14 @@ impl World {
         let created = self.table().create_account(&user, None, &joining(first)).await.unwrap();
         assert!(matches!(created, Creation::Created), "{created:?}");
         for organization in others {
-            let joined = self.table().join(&user.id, &joining(organization)).await.unwrap();
-            assert!(matches!(joined, Joining::Member(_)), "{joined:?}");
+            self.join(user.id.as_str(), organization).await;
         }
+    }
+
+    /// A membership, put straight into the table.
+    pub async fn join(&self, user: &str, organization: &str) {
+        let joined = self.table().join(&user.parse().unwrap(), &joining(organization)).await.unwrap();
+        assert!(matches!(joined, Joining::Member(_)), "{joined:?}");
     }
 
     pub async fn associate(&self, user: &str, organization: &str, number: &str) {
@@ -157,6 +168,94 @@ impl World {
             organization_id: organization.parse().unwrap(),
         };
         self.table().associate(&association).await.unwrap().unwrap();
+    }
+
+    /// Another instance of the functions on this world's table, with its clock.
+    pub fn app(&self, settings: &[(&str, &str)]) -> App {
+        app(self.table().clone(), self.system.clock().clone(), settings)
+    }
+
+    /// An operation of the DynamoDB API, past all of the service's own code.
+    pub async fn dynamodb(&self, operation: &str, input: &Value) -> Value {
+        let request = hyper::Request::post(format!("http://{}/", self.system.dynamodb_address))
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-date", "20260102T030405Z")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=local/20260102/us-east-1/dynamodb/aws4_request, \
+                 SignedHeaders=host, Signature=0",
+            )
+            .body(Full::new(Bytes::from(input.to_string())))
+            .unwrap();
+        let response = self.client.http.request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(status.is_success(), "{operation}: {body:?}");
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// Every item of the table, by key, as the DynamoDB API gives it.
+    pub async fn items(&self) -> Vec<Value> {
+        let output = self
+            .dynamodb("Scan", &json!({ "TableName": users::local::TABLE_NAME, "ConsistentRead": true }))
+            .await;
+        assert!(output.get("LastEvaluatedKey").is_none(), "more than one page");
+        let mut items = output["Items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| [text(item, "PK"), text(item, "SK")]);
+        items
+    }
+
+    /// The items of a partition.
+    pub async fn partition(&self, key: &str) -> Vec<Value> {
+        let mut items = self.items().await;
+        items.retain(|item| text(item, "PK") == key);
+        items
+    }
+
+    pub async fn put_item(&self, item: &Value) {
+        let input = json!({ "TableName": users::local::TABLE_NAME, "Item": item });
+        self.dynamodb("PutItem", &input).await;
+    }
+
+    pub async fn delete_item(&self, partition: &str, sort: &str) {
+        let key = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
+        let input = json!({ "TableName": users::local::TABLE_NAME, "Key": key });
+        self.dynamodb("DeleteItem", &input).await;
+    }
+
+    /// Copies the item that is about `id` for each of `others`: the fast way to very many items.
+    pub async fn multiply(&self, partition: &str, sort: &str, id: &str, others: &[String]) {
+        let key = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
+        let input = json!({ "TableName": users::local::TABLE_NAME, "Key": key });
+        let template = self.dynamodb("GetItem", &input).await["Item"].to_string();
+        for batch in others.chunks(25) {
+            let put = |other: &String| {
+                let mut item: Value = serde_json::from_str(&template.replace(id, other)).unwrap();
+                item["Padding"] = json!({ "S": "x".repeat(2000) });
+                json!({ "PutRequest": { "Item": item } })
+            };
+            let puts: Vec<_> = batch.iter().map(put).collect();
+            let input = json!({ "RequestItems": { users::local::TABLE_NAME: puts } });
+            let output = self.dynamodb("BatchWriteItem", &input).await;
+            assert_eq!(output["UnprocessedItems"], json!({}));
+        }
+    }
+
+    /// Checks that no query gets all items of a partition in one page.
+    pub async fn assert_more_than_one_page(&self, partition: &str) {
+        let query = json!({
+            "TableName": users::local::TABLE_NAME,
+            "KeyConditionExpression": "PK = :partition",
+            "ExpressionAttributeValues": { ":partition": { "S": partition } },
+        });
+        let page = self.dynamodb("Query", &query).await;
+        assert!(page.get("LastEvaluatedKey").is_some());
+    }
+
+    pub async fn organizations_of(&self, user: &str) -> Vec<String> {
+        let ids = self.table().organization_ids_of(&user.parse().unwrap()).await;
+        ids.unwrap().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
     pub async fn user_id_of(&self, email: &str) -> Option<String> {
@@ -174,6 +273,106 @@ pub fn user(id: &str, email: &str) -> User {
         email: email.parse().unwrap(),
         preferred_email: None,
         phone_number: None,
+    }
+}
+
+/// A text attribute of an item in the DynamoDB API's spelling; empty where there is none.
+pub fn text(item: &Value, attribute: &str) -> String {
+    item[attribute]["S"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Functions on a table, as start-up makes them of these settings.
+pub fn app(table: Table, clock: Clock, settings: &[(&str, &str)]) -> App {
+    let usual = [
+        ("TABLE_NAME", table.name()),
+        ("TOKEN_ISSUER", users::local::ISSUER),
+        ("TOKEN_AUDIENCE", users::local::AUDIENCE),
+    ];
+    let config = Config::read(true, |name| {
+        let mut all = settings.iter().chain(&usual);
+        all.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    });
+    App::new(config.unwrap(), table, clock)
+}
+
+/// The endpoint of a method and a path, such as `GET /api/users/exists`.
+pub fn endpoint(route: &str) -> Endpoint {
+    let mut endpoints = users::local::ENDPOINTS.into_iter();
+    endpoints
+        .find(|endpoint| format!("{} {}", endpoint.method, endpoint.path) == route)
+        .unwrap_or_else(|| panic!("there is no {route}"))
+}
+
+/// A function's invocation in the making: no HTTP, no API Gateway, any client address.
+#[must_use]
+pub struct Invocation {
+    endpoint: Endpoint,
+    event: Value,
+    time_left: Duration,
+}
+
+/// The request id of every [`Invocation`].
+pub const REQUEST_ID: &str = "acceptance-1";
+
+impl Invocation {
+    pub fn of(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            event: json!({
+                "version": "2.0",
+                "rawQueryString": "",
+                "headers": {},
+                "requestContext": { "requestId": REQUEST_ID, "http": { "sourceIp": "203.0.113.7" } },
+                "isBase64Encoded": false,
+            }),
+            time_left: Duration::from_secs(10),
+        }
+    }
+
+    pub fn at_address(mut self, source_ip: &str) -> Self {
+        self.event["requestContext"]["http"]["sourceIp"] = source_ip.into();
+        self
+    }
+
+    pub fn query(mut self, raw: &str) -> Self {
+        self.event["rawQueryString"] = raw.into();
+        self
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.event["headers"][name] = value.into();
+        self
+    }
+
+    pub fn bearer(self, authorization: &str) -> Self {
+        self.header("authorization", authorization)
+    }
+
+    /// A JSON body.
+    pub fn body(mut self, body: &str) -> Self {
+        self.event["body"] = body.into();
+        self.header("content-type", "application/json")
+    }
+
+    pub fn base64_body(mut self, body: &str) -> Self {
+        self.event["isBase64Encoded"] = true.into();
+        self.body(body)
+    }
+
+    pub fn time_left(mut self, time_left: Duration) -> Self {
+        self.time_left = time_left;
+        self
+    }
+
+    pub async fn answer(self, app: &App) -> Answer {
+        let event: Event = serde_json::from_value(self.event).unwrap();
+        let response = function::respond(self.endpoint, app, event.into(), self.time_left).await;
+        let mut headers = HeaderMap::new();
+        for (name, value) in response.headers() {
+            let name: hyper::header::HeaderName = name.parse().unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        Answer { status: response.status(), headers, body: response.body().to_owned() }
     }
 }
 
@@ -228,6 +427,10 @@ pub struct Call {
 }
 
 impl Call {
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.into(), value.into()));
@@ -297,6 +500,9 @@ impl Answer {
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"), "{self:?}");
         let id = self.header("x-request-id").unwrap_or_else(|| panic!("no request id: {self:?}"));
         assert!(!id.is_empty());
+        for name in self.headers.keys() {
+            assert_eq!(self.headers.get_all(name).iter().count(), 1, "{name} {self:?}");
+        }
         let json = self.json();
         if problem {
             assert_eq!(json["traceId"], id);

@@ -16,14 +16,9 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     // Every request counts, valid or not, and every answer says what is left.
-    let quota = app.exists_limiter.admit(request.client_address()?).await?;
-    match look_up(app, request).await {
-        Ok(response) => Ok(response.with_quota(&quota)),
-        Err(error) => Err(error.with_quota(quota)),
-    }
-}
+    request.note_quota(app.exists_limiter.not_counted());
+    request.note_quota(app.exists_limiter.admit(request.client_address()?).await?);
 
-async fn look_up(app: &App, request: &Request) -> Result<Response, Error> {
     let email: Email = request.query()?.required("Email")?;
     let user_exists = app.table.user_id_of(&email).await?.is_some();
     Response::ok(&Existence { user_exists })

@@ -277,7 +277,9 @@ impl SigningKeySource {
     /// that are old and cannot be read again go on counting: a table that is down stops nobody here.
     pub(super) async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
         let known = self.known();
-        if !self.must_read(&known, id) {
+        // Whoever misses a key waits for a read that is under way: it may bring the key.
+        let complete = self.table.is_none() || known.keys.knows(id);
+        if complete && !self.must_read(&known, id) {
             return Ok(known.keys);
         }
         let _reading = self.reading.lock().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::Event;
 use crate::error::{Error, ErrorKind, FieldErrors};
-use crate::model::{ClientAddress, Invalid, OrganizationId, UserId};
+use crate::model::{ClientAddress, Invalid, OrganizationId, Quota, UserId};
 
 /// The largest body that is read, in bytes after decoding.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -28,6 +28,7 @@ pub struct Request {
     body: Option<Zeroizing<String>>,
     is_base64_encoded: bool,
     caller: OnceLock<(Option<UserId>, Option<OrganizationId>)>,
+    quota: Mutex<Option<Quota>>,
 }
 
 impl From<Event> for Request {
@@ -41,6 +42,7 @@ impl From<Event> for Request {
             body: event.body,
             is_base64_encoded: event.is_base64_encoded,
             caller: OnceLock::new(),
+            quota: Mutex::default(),
         }
     }
 }
@@ -78,6 +80,16 @@ impl Request {
     #[must_use]
     pub fn caller_organization_id(&self) -> Option<&OrganizationId> {
         self.caller.get().and_then(|(_, organization_id)| organization_id.as_ref())
+    }
+
+    /// Notes what is left of the client's quota: whatever the answer will be, it says so.
+    pub fn note_quota(&self, quota: Quota) {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(quota);
+    }
+
+    /// What is left of the client's quota, on an endpoint that has one.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The parameters of the query string, percent-decoded (RFC 3986, section 2.1).

@@ -65,8 +65,14 @@ impl RateLimiter {
                 self.remember(client, until, now);
                 Err(self.refusal(until.since(now)))
             }
-            Err(error) => Err(error.with_quota(self.quota(0, UNAVAILABLE_RETRY_AFTER))),
+            Err(error) => Err(error.with_quota(self.not_counted())),
         }
+    }
+
+    /// The quota of a client whose request was not counted: none.
+    #[must_use]
+    pub fn not_counted(&self) -> Quota {
+        self.quota(0, UNAVAILABLE_RETRY_AFTER)
     }
 
     /// Counts a request: the times of the last admitted requests, this one included; or, where it is
