@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::model::Quota;
 
+/// How long a client is asked to wait where a dependency failed.
+pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Why a request is not fulfilled.
 ///
 /// What the client may read ([`Error::kind`]) and what the log should say ([`Error::log`]) are kept

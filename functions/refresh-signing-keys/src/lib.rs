@@ -51,7 +51,11 @@ impl ScheduledTask for RefreshSigningKeys {
     }
 
     async fn run(&self) -> Result<(), Error> {
-        let stored = self.table.signing_keys().await?;
+        // An item that cannot be read, a broken one say, is no reason not to write a good one.
+        let stored = self.table.signing_keys().await.unwrap_or_else(|error| {
+            tracing::warn!(cause = error.log(), "the stored signing keys could not be read");
+            None
+        });
         let refreshed = self.refresh(stored.as_ref()).await;
         // Of keys that could not be fetched, the age goes on growing: that is what the alarm sees.
         let fetched_at = refreshed.as_ref().ok().copied().or(stored.map(|stored| stored.fetched_at));

@@ -3,16 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Response;
 use super::response::whole_seconds;
-use crate::error::{Error, ErrorKind};
-
-/// How long a client is asked to wait where a dependency failed.
-pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
+use crate::error::{Error, ErrorKind, UNAVAILABLE_RETRY_AFTER};
 
 macro_rules! rfc9110 {
     ($section:literal) => {

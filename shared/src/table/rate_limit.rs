@@ -18,8 +18,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use super::keys::{Key, TTL_ATTRIBUTE};
 use super::{Table, error};
 use crate::clock::{Clock, Timestamp};
-use crate::error::{Error, ErrorKind};
-use crate::http::problem::UNAVAILABLE_RETRY_AFTER;
+use crate::error::{Error, ErrorKind, UNAVAILABLE_RETRY_AFTER};
 use crate::model::{ClientAddress, Quota, RateLimit};
 
 /// How many refused clients an instance remembers.
