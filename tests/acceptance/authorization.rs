@@ -709,7 +709,7 @@ fn every_algorithm() -> Vec<Box<dyn Keys>> {
         Box::new(Ecdsa::new("ES256", &ECDSA_P256_SHA256_FIXED_SIGNING)),
         Box::new(Ecdsa::new("ES384", &ECDSA_P384_SHA384_FIXED_SIGNING)),
         Box::new(Ed25519::new()),
-        Box::new(Hs256(b"a secret of 32 bytes, no byte less")),
+        Box::new(Hs256(b"a secret of exactly 32 bytes ...")),
     ]
 }
 
@@ -721,24 +721,32 @@ async fn ask_app(app: &shared::App, bearer: &str) -> Answer {
 async fn inline_keys_of_every_algorithm_verify_their_own_tokens_and_no_other() {
     let world = World::start().await;
     let (keys, others) = (every_algorithm(), every_algorithm());
-    let jwks: Vec<_> = keys.iter().map(|keys| keys.jwk()).collect();
-    let app = world.app(&[("SIGNING_KEYS", &json!({ "keys": jwks }).to_string())]);
+    // A set holds public keys or symmetric ones.
+    let of_kind = |symmetric: bool| {
+        let of_kind = keys.iter().filter(|keys| (keys.algorithm() == "HS256") == symmetric);
+        let jwks: Vec<_> = of_kind.map(|keys| keys.jwk()).collect();
+        world.app(&[("SIGNING_KEYS", &json!({ "keys": jwks }).to_string())])
+    };
+    let (public, symmetric) = (of_kind(false), of_kind(true));
     for keys in &keys {
+        let (app, wrong_app) =
+            if keys.algorithm() == "HS256" { (&symmetric, &public) } else { (&public, &symmetric) };
         let good = jws(&keys.header(), &world.payload(), |message| keys.sign(message));
-        ask_app(&app, &good).await.assert_ok(200);
+        ask_app(app, &good).await.assert_ok(200);
+        assert_refused(&ask_app(wrong_app, &good).await);
         // Without a `kid`, the one key of the algorithm is meant.
         let header = json!({ "alg": keys.algorithm() });
         let without_id = jws(&header, &world.payload(), |message| keys.sign(message));
-        ask_app(&app, &without_id).await.assert_ok(200);
+        ask_app(app, &without_id).await.assert_ok(200);
 
         let spoiled = jws(&keys.header(), &world.payload(), |message| {
             let mut signature = keys.sign(message);
             *signature.last_mut().unwrap() ^= 1;
             signature
         });
-        assert_refused(&ask_app(&app, &spoiled).await);
+        assert_refused(&ask_app(app, &spoiled).await);
         let empty = jws(&keys.header(), &world.payload(), |_| Vec::new());
-        assert_refused(&ask_app(&app, &empty).await);
+        assert_refused(&ask_app(app, &empty).await);
         // The algorithm is the key's, whatever the header says, and the key the one that it names.
         for other in &others {
             if other.algorithm() == keys.algorithm() {
@@ -748,22 +756,22 @@ async fn inline_keys_of_every_algorithm_verify_their_own_tokens_and_no_other() {
             header["alg"] = other.algorithm().into();
             for signer in [keys, other] {
                 let confused = jws(&header, &world.payload(), |message| signer.sign(message));
-                assert_refused(&ask_app(&app, &confused).await);
+                assert_refused(&ask_app(app, &confused).await);
             }
             let mut header = keys.header();
             header["kid"] = other.algorithm().into();
             let confused = jws(&header, &world.payload(), |message| keys.sign(message));
-            assert_refused(&ask_app(&app, &confused).await);
+            assert_refused(&ask_app(app, &confused).await);
         }
     }
     // With inline keys the table's do not count.
-    assert_refused(&ask_app(&app, &world.signed(&world.payload())).await);
+    assert_refused(&ask_app(&public, &world.signed(&world.payload())).await);
 }
 
 #[tokio::test]
 async fn a_symmetric_key_in_the_table_does_not_count() {
     let world = World::start().await;
-    let secret = Hs256(b"a secret of 32 bytes, no byte less");
+    let secret = Hs256(b"a secret of exactly 32 bytes ...");
     let signer = Ed25519::new();
     let keys = StoredSigningKeys {
         jwks: json!({ "keys": [secret.jwk(), { "kty": "unheard of" }, signer.jwk()] }).to_string(),
