@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::format_push_string,
     missing_docs,
     reason = "a test that meets the unexpected fails"
 )]
@@ -18,6 +19,7 @@ mod command_line;
 mod create_user;
 mod dependencies;
 mod document;
+mod events;
 mod faults;
 mod get_customer_association;
 mod get_profile;

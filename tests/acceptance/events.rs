@@ -1,0 +1,221 @@
+//! `events/`: what each function is invoked with by hand, `sam local invoke` or the Lambda Runtime
+//! Interface Emulator, and what it answers.
+//!
+//! `UPDATE_EVENTS=1 cargo test -p acceptance events` writes them anew.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::{App, function};
+use users::local::SigningKey;
+
+use crate::harness::{ACME, ENDPOINTS, JANE, World};
+
+/// What is left of an invocation's time.
+const TIME_LEFT: Duration = Duration::from_secs(10);
+/// 2099-12-31: an event must not expire with its token.
+const EXPIRES: i64 = 4_102_358_400;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// An event: its file, its function, its token, its query and its body.
+struct Case {
+    file: &'static str,
+    function: &'static str,
+    token: Token,
+    query: &'static str,
+    body: Option<Value>,
+}
+
+enum Token {
+    None,
+    Of { role: &'static str, user: &'static str, expires: i64 },
+}
+
+const NO_TOKEN: Token = Token::None;
+
+const fn of(role: &'static str, user: &'static str) -> Token {
+    Token::Of { role, user, expires: EXPIRES }
+}
+
+fn cases() -> Vec<Case> {
+    let admin = || of("Admin", JANE);
+    let customer = || of("Customer", JANE);
+    let expired = |role| Token::Of { role, user: JANE, expires: 1_767_225_600 };
+    let get = |file, function, token, query| Case { file, function, token, query, body: None };
+    let post =
+        |file, token, body: Value| Case { file, function: "create-user", token, query: "", body: Some(body) };
+    let new = json!({
+        "FirstName": "Grace", "LastName": "Hopper", "Email": "grace@example.com", "Password": "SecurePass123!",
+        "PhoneNumber": "561-555-1212",
+    });
+    let registered = json!({ "FirstName": "J.", "LastName": "S.", "Email": "Jane@Example.com" });
+    let invalid =
+        json!({ "FirstName": " ", "Email": "jane", "Password": "12345678", "PhoneNumber": "call me" });
+    vec![
+        post("create-user", admin(), new.clone()),
+        post("create-user-registered", admin(), registered),
+        post("create-user-invalid", admin(), invalid),
+        post("create-user-no-token", NO_TOKEN, new.clone()),
+        post("create-user-expired", expired("Admin"), new.clone()),
+        post("create-user-wrong-role", customer(), new),
+        get("get-profile", "get-profile", customer(), ""),
+        get("get-profile-no-such-user", "get-profile", of("Customer", "kp_nobody"), ""),
+        get("get-profile-no-token", "get-profile", NO_TOKEN, ""),
+        get("get-profile-expired", "get-profile", expired("Customer"), ""),
+        get("get-profile-wrong-role", "get-profile", admin(), ""),
+        get("check-user-exists", "check-user-exists", NO_TOKEN, "Email=john%40example.com"),
+        get("check-user-exists-unknown", "check-user-exists", NO_TOKEN, "Email=nobody%40example.com"),
+        get("check-user-exists-missing", "check-user-exists", NO_TOKEN, ""),
+        get("check-user-exists-invalid", "check-user-exists", NO_TOKEN, "Email=nobody"),
+        get("list-organizations", "list-organizations", admin(), ""),
+        get("list-organizations-no-such-user", "list-organizations", of("Admin", "kp_nobody"), ""),
+        get("list-organizations-wrong-role", "list-organizations", customer(), ""),
+        get("get-customer-association", "get-customer-association", admin(), "UserId=kp_abc123def456"),
+        get("get-customer-association-none", "get-customer-association", admin(), "UserId=kp_nobody"),
+        get("get-customer-association-missing", "get-customer-association", admin(), ""),
+        get(
+            "get-customer-association-wrong-role",
+            "get-customer-association",
+            customer(),
+            "UserId=kp_nobody",
+        ),
+        get("list-customer-associations", "list-customer-associations", admin(), "UserId=kp_abc123def456"),
+        get("list-customer-associations-none", "list-customer-associations", admin(), "UserId=kp_nobody"),
+        get("list-customer-associations-twice", "list-customer-associations", admin(), "UserId=a&UserId=b"),
+        get("list-customer-associations-no-token", "list-customer-associations", NO_TOKEN, "UserId=a"),
+    ]
+}
+
+impl Case {
+    /// The event as API Gateway sends it, in full.
+    fn event(&self, key: &SigningKey) -> Value {
+        let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == self.function).unwrap();
+        let route_key = format!("{} {}", endpoint.method, endpoint.path);
+        let mut headers = json!({
+            "accept": "*/*",
+            "host": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+            "user-agent": "curl/8.10.1",
+            "x-amzn-trace-id": "Root=1-69573b00-0123456789abcdef01234567",
+            "x-forwarded-for": "203.0.113.7",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        });
+        if let Token::Of { role, user, expires } = self.token {
+            let payload = json!({
+                "iss": users::local::ISSUER, "aud": users::local::AUDIENCE, "sub": user, "OrganizationId": ACME,
+                "role": role, "iat": 1_767_139_200, "exp": expires,
+            });
+            headers["authorization"] = format!("Bearer {}", key.sign(&payload)).into();
+        }
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": route_key,
+            "rawPath": format!("/dev{}", endpoint.path),
+            "rawQueryString": self.query,
+            "headers": headers,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "abcdefghij",
+                "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+                "domainPrefix": "abcdefghij",
+                "http": {
+                    "method": endpoint.method,
+                    "path": format!("/dev{}", endpoint.path),
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "203.0.113.7",
+                    "userAgent": "curl/8.10.1",
+                },
+                "requestId": "JKJaXmPLvHcESHA=",
+                "routeKey": route_key,
+                "stage": "dev",
+                "time": "02/Jan/2026:03:04:05 +0000",
+                "timeEpoch": 1_767_323_045_000_i64,
+            },
+            "isBase64Encoded": false,
+        });
+        if let Some(body) = &self.body {
+            event["headers"]["content-type"] = "application/json".into();
+            event["headers"]["content-length"] = body.to_string().len().to_string().into();
+            event["body"] = body.to_string().into();
+        }
+        event
+    }
+}
+
+/// The settings under which the events' tokens count.
+fn app(world: &World, key: &SigningKey) -> App {
+    world.app(&[("SIGNING_KEYS", &key.jwks())])
+}
+
+fn read(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{} is missing", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn write(path: &Path, value: &Value) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("{value:#}\n")).unwrap();
+}
+
+#[tokio::test]
+async fn each_event_is_answered_as_recorded() {
+    let world = World::start().await;
+    let key = SigningKey::kept_in(&directory().join("demo-key")).unwrap();
+    let app = app(&world, &key);
+    let update = std::env::var_os("UPDATE_EVENTS").is_some();
+    let mut files = Vec::new();
+    for case in cases() {
+        let event_file = directory().join(format!("{}.json", case.file));
+        let answer_file = directory().join("answers").join(format!("{}.json", case.file));
+        if update {
+            write(&event_file, &case.event(&key));
+        }
+        let event = read(&event_file);
+        // All but the signature of its token is what the case says.
+        let unsigned = |event: &Value| {
+            let mut event = event.clone();
+            if let Some(token) = event["headers"]["authorization"].as_str() {
+                let message = token.rsplit_once('.').unwrap().0.to_owned();
+                event["headers"]["authorization"] = message.into();
+            }
+            event
+        };
+        assert_eq!(unsigned(&event), unsigned(&case.event(&key)), "{} is old", case.file);
+        let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == case.function).unwrap();
+        let request = serde_json::from_value::<shared::http::Event>(event).unwrap();
+        let response = function::respond(endpoint, &app, request.into(), TIME_LEFT).await;
+        let answer = serde_json::to_value(&response).unwrap();
+        if update {
+            write(&answer_file, &answer);
+        }
+        assert_eq!(answer, read(&answer_file), "{}", case.file);
+        files.push(format!("{}.json", case.file));
+    }
+    for endpoint in ENDPOINTS {
+        assert!(files.contains(&format!("{}.json", endpoint.name)), "no event for {}", endpoint.name);
+    }
+    // Nothing lies there that no case knows.
+    for entry in std::fs::read_dir(directory().join("answers")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(files.contains(&name), "{name} is nobody's");
+    }
+    // `sam local` is given the same settings.
+    if update {
+        let parameters = json!({
+            "TABLE_NAME": users::local::TABLE_NAME,
+            "TOKEN_ISSUER": users::local::ISSUER,
+            "TOKEN_AUDIENCE": users::local::AUDIENCE,
+            "SIGNING_KEYS": key.jwks(),
+            "AWS_ENDPOINT_URL_DYNAMODB": "http://host.docker.internal:8000",
+        });
+        write(&directory().join("environment.json"), &json!({ "Parameters": parameters }));
+    }
+    let environment = read(&directory().join("environment.json"));
+    assert_eq!(environment["Parameters"]["SIGNING_KEYS"], key.jwks());
+    assert_eq!(environment["Parameters"]["TOKEN_ISSUER"], users::local::ISSUER);
+    assert_eq!(environment["Parameters"]["TOKEN_AUDIENCE"], users::local::AUDIENCE);
+}
