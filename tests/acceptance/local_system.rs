@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
+use shared::model::OrganizationId;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
@@ -203,7 +204,7 @@ async fn what_was_answered_is_there_after_a_kill() {
         let id = id.parse().unwrap();
         assert_eq!(world.table().user(&id).await.unwrap().unwrap().email.as_str(), email);
         let organizations = world.table().organization_ids_of(&id).await.unwrap().unwrap();
-        assert_eq!(organizations.iter().map(|id| id.as_str()).collect::<Vec<_>>(), [ACME]);
+        assert_eq!(organizations.iter().map(OrganizationId::as_str).collect::<Vec<_>>(), [ACME]);
     }
 }
 

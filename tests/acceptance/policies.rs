@@ -317,10 +317,10 @@ async fn a_grant_too_few_and_a_grant_too_many_are_seen() {
     };
     assert_eq!(denied(whole), 0);
     for (function, statements) in whole.0.iter().filter(|(function, _)| *function != "refresh-signing-keys") {
-        for taken in 0..statements.len() {
+        for (taken, statement) in statements.iter().enumerate() {
             let mut fewer = whole.clone();
             fewer.0.get_mut(function).unwrap().remove(taken);
-            assert!(denied(&fewer) > 0, "{function} works without {:?}", statements[taken]);
+            assert!(denied(&fewer) > 0, "{function} works without {statement:?}");
         }
     }
     // A grant too many is one that no call uses.

@@ -63,7 +63,9 @@ impl HttpsClient {
     }
 
     fn trusting(roots: TrustStore, timeout: Duration) -> Self {
-        let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        // Minutes lie between two runs: a kept connection would only be found closed.
+        let builder =
+            Connector::builder().pool_max_idle_per_host(0).tls_provider(Provider::Rustls(CryptoMode::Ring));
         // The building of a context has nothing that could fail.
         let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
         Self { connector: builder.tls_context(context).build(), timeout }
