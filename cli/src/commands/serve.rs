@@ -8,7 +8,6 @@ use super::{Failure, Serve, output};
 use crate::local::{ACME, JANE, LocalSystem, Options, TABLE_NAME, TokenClaims};
 
 pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
-    telemetry::init();
     shared::function::log_panics_without_their_message();
     let Serve { port, dynamodb_port, host, data_dir, memory } = arguments;
     let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
@@ -17,6 +16,8 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::new(error.to_string()))?;
+    // From here on: what goes wrong before is what `start` returns.
+    telemetry::init();
     output::print(&greeting(&system, &kept))?;
     told_to_end.await;
     system.stop().await;
