@@ -17,7 +17,7 @@ use shared::http::{Event, Response};
 use shared::table::Table;
 use shared::{App, Endpoint, function};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
 
@@ -358,9 +358,10 @@ impl Case {
     }
 
     async fn refused(&self, world: &World) -> Response {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
+        // Bound, so that nobody else gets the port, and never listening.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap());
         let (endpoint, event) = self.request(world);
         function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await
     }
