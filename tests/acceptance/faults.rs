@@ -47,11 +47,13 @@ enum Fault {
     Html,
     Unprocessed,
     CredentialsExpired,
+    /// Of the key alone that the call is about; not in the matrix.
+    KeyThrottled,
 }
 
 use Fault::{
     AppliedAnswerLate, AppliedAnswerLost, BlackHole, ClosedAfterRequest, ClosedBeforeRequest, ClosedInAnswer,
-    Conflict, CredentialsExpired, Error500, Error503, Html, MalformedJson, Refused, Throttled,
+    Conflict, CredentialsExpired, Error500, Error503, Html, KeyThrottled, MalformedJson, Refused, Throttled,
     ThroughputExceeded, TruncatedJson, Unprocessed,
 };
 
@@ -206,6 +208,14 @@ async fn serve(
             BlackHole => {
                 let _ = client.read_u8().await;
                 return None;
+            }
+            KeyThrottled => {
+                let reason = json!({ "reason": "TableWriteKeyRangeThroughputExceeded" });
+                let exception = json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+                    "throttlingReasons": [reason],
+                });
+                message("400 Bad Request", &exception.to_string())
             }
             Throttled => exception("ThrottlingException"),
             ThroughputExceeded => exception("ProvisionedThroughputExceededException"),
@@ -457,6 +467,32 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
         assert_eq!(line, recorded, "docs/faults.md tells another story");
     }
     assert_eq!(report.len(), recorded.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_while() {
+    let world = World::start().await;
+    let path = PATHS.iter().find(|path| path.endpoint == "check-user-exists").unwrap();
+    let proxy = Proxy::start(world.system.dynamodb_address, path.calls[0], KeyThrottled, true).await;
+    let app = app(&world, &proxy.url);
+    let case = Case { number: 0, path, call: path.calls[0], fault: KeyThrottled, always: true };
+    let ask = async || {
+        let (endpoint, event) = case.request(&world);
+        function::respond(endpoint, &app, event.into(), TIME_LEFT).await
+    };
+    let header = |response: &Response, name: &str| {
+        let header = response.headers().iter().find(|(known, _)| *known == name);
+        header.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let first = ask().await;
+    assert_eq!((first.status(), header(&first, "Retry-After").as_str()), (429, "1"), "{first:?}");
+    assert_eq!(header(&first, "RateLimit"), "\"exists\";r=0;t=1");
+    let tries = proxy.matched.load(Ordering::SeqCst);
+    assert_eq!(ask().await.status(), 429);
+    assert_eq!(proxy.matched.load(Ordering::SeqCst), tries, "refused from memory");
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask().await.status(), 429);
+    assert!(proxy.matched.load(Ordering::SeqCst) > tries);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

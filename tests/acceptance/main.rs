@@ -29,4 +29,5 @@ mod local_system;
 mod policies;
 mod refresh_signing_keys;
 mod requests;
+mod security;
 mod vectors;

@@ -13,7 +13,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, ThrottlingReason,
+};
 
 use super::keys::{Key, TTL_ATTRIBUTE};
 use super::{Table, error};
@@ -32,6 +34,21 @@ pub struct RateLimiter {
     condition: String,
     /// Clients that are known to be refused, and until when: refused from memory, without a write.
     refused: Mutex<HashMap<ClientAddress, Timestamp>>,
+}
+
+/// What became of a request that was to be counted.
+enum Count {
+    /// It is counted: the times of the last admitted requests, the newest first, this one included.
+    Admitted(Vec<Timestamp>),
+    /// It is not admitted, and none will be before this time.
+    Refused { until: Timestamp },
+}
+
+/// Whether the table is throttled at one key: the client's own flood, which slows down nobody else
+/// (DynamoDB API Reference, `ThrottlingReason`).
+fn is_of_one_key(reasons: &[ThrottlingReason]) -> bool {
+    let limit = "KeyRangeThroughputExceeded";
+    reasons.iter().any(|reason| reason.reason().is_some_and(|reason| reason.ends_with(limit)))
 }
 
 impl RateLimiter {
@@ -58,9 +75,8 @@ impl RateLimiter {
             return Err(self.refusal(until.since(now)));
         }
         match self.count(client, now).await {
-            Ok(Ok(admitted)) => Ok(self.what_is_left(&admitted, now)),
-            Ok(Err(oldest)) => {
-                let until = oldest + self.rate_limit.window;
+            Ok(Count::Admitted(times)) => Ok(self.what_is_left(&times, now)),
+            Ok(Count::Refused { until }) => {
                 self.remember(client, until, now);
                 Err(self.refusal(until.since(now)))
             }
@@ -74,13 +90,7 @@ impl RateLimiter {
         self.quota(0, UNAVAILABLE_RETRY_AFTER)
     }
 
-    /// Counts a request: the times of the last admitted requests, this one included; or, where it is
-    /// refused, the time of the oldest.
-    async fn count(
-        &self,
-        client: ClientAddress,
-        now: Timestamp,
-    ) -> Result<Result<Vec<Timestamp>, Timestamp>, Error> {
+    async fn count(&self, client: ClientAddress, now: Timestamp) -> Result<Count, Error> {
         let window = self.rate_limit.window;
         let number = |number: i64| AttributeValue::N(number.to_string());
         let result = self
@@ -100,19 +110,27 @@ impl RateLimiter {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match result {
-            Ok(output) => Ok(Ok(self.times(&output.attributes.unwrap_or_default()))),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
-                    let times = failure.item.as_ref().map(|item| self.times(item)).unwrap_or_default();
-                    times
-                        .last()
-                        .copied()
-                        .map(Err)
-                        .ok_or_else(|| Error::defect("a refusal came without its item"))
-                }
-                _ => Err(error::from_sdk("UpdateItem", &error)),
-            },
+        let error = match result {
+            Ok(output) => return Ok(Count::Admitted(self.times(&output.attributes.unwrap_or_default()))),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
+                let times = failure.item.as_ref().map(|item| self.times(item)).unwrap_or_default();
+                let oldest = times.last().ok_or_else(|| Error::defect("a refusal came without its item"))?;
+                Ok(Count::Refused { until: *oldest + window })
+            }
+            Some(UpdateItemError::ProvisionedThroughputExceededException(throttled))
+                if is_of_one_key(throttled.throttling_reasons()) =>
+            {
+                Ok(Count::Refused { until: now + UNAVAILABLE_RETRY_AFTER })
+            }
+            Some(UpdateItemError::ThrottlingException(throttled))
+                if is_of_one_key(throttled.throttling_reasons()) =>
+            {
+                Ok(Count::Refused { until: now + UNAVAILABLE_RETRY_AFTER })
+            }
+            _ => Err(error::from_sdk("UpdateItem", &error)),
         }
     }
 

@@ -1,0 +1,26 @@
+//! `SECURITY.md`: its threat model names the tests that fail without a guard.
+
+use std::collections::BTreeSet;
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = std::fs::read_to_string(folder.join("../SECURITY.md")).unwrap();
+    let mut sources = String::new();
+    for entry in std::fs::read_dir(folder.join("acceptance")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            sources += &std::fs::read_to_string(path).unwrap();
+        }
+    }
+    let rows: Vec<_> = model.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "{}", rows.len());
+    for row in rows {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let named: BTreeSet<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for test in named {
+            assert!(sources.contains(&format!("fn {test}()")), "there is no test {test}");
+        }
+    }
+}
