@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::Quota;
-
 /// How long a client is asked to wait where a dependency failed.
 pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -18,7 +16,6 @@ pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Error {
     kind: ErrorKind,
     log: Option<Cow<'static, str>>,
-    quota: Option<Quota>,
 }
 
 /// What the client may read of an [`Error`].
@@ -88,13 +85,6 @@ impl Error {
         self
     }
 
-    /// Adds what is left of the client's quota.
-    #[must_use]
-    pub fn with_quota(mut self, quota: Quota) -> Self {
-        self.quota = Some(quota);
-        self
-    }
-
     /// What the client may read.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
@@ -106,17 +96,11 @@ impl Error {
     pub fn log(&self) -> Option<&str> {
         self.log.as_deref()
     }
-
-    /// What is left of the client's quota, on an endpoint that has one.
-    #[must_use]
-    pub fn quota(&self) -> Option<&Quota> {
-        self.quota.as_ref()
-    }
 }
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self { kind, log: None, quota: None }
+        Self { kind, log: None }
     }
 }
 

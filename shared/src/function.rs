@@ -129,15 +129,14 @@ pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left:
     if matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::Defect)) {
         tracing::error!(request_id = request.id(), cause, "a defect");
     }
-    // What is left of a quota is said by the answers above that no handler gave, too.
-    let answer = match (answer, request.quota()) {
-        (Ok(response), Some(quota)) => Ok(response.with_quota(&quota)),
-        (Err(error), Some(quota)) if error.quota().is_none() => Err(error.with_quota(quota)),
-        (answer, _) => answer,
-    };
     let response = match answer {
         Ok(response) => response.for_request(request.id()),
         Err(error) => problem::response(&error, request.id()),
+    };
+    // What is left of a quota is said by the answers that no handler gave, too.
+    let response = match request.quota() {
+        Some(quota) => response.with_quota(&quota),
+        None => response,
     };
     tracing::info!(
         request_id = request.id(),

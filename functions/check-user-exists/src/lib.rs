@@ -17,7 +17,9 @@ pub const ENDPOINT: Endpoint = Endpoint {
 async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     // Every request counts, valid or not, and every answer says what is left.
     request.note_quota(app.exists_limiter.not_counted());
-    request.note_quota(app.exists_limiter.admit(request.client_address()?).await?);
+    let (quota, admitted) = app.exists_limiter.admit(request.client_address()?).await;
+    request.note_quota(quota);
+    admitted?;
 
     let email: Email = request.query()?.required("Email")?;
     let user_exists = app.table.user_id_of(&email).await?.is_some();

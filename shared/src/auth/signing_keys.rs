@@ -164,26 +164,33 @@ impl SigningKey {
         let named = named.map_err(|_| "its alg is not a supported signature algorithm")?;
         let algorithm = algorithm(&jwk.algorithm, named, symmetric_allowed)?;
         let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parameters are not base64url")?;
-        let size = match key.kind() {
-            DecodingKeyKind::RsaModulusExponent { n, .. } => n.len(),
-            DecodingKeyKind::SecretOrDer(bytes) => bytes.len(),
-        };
-        match algorithm {
-            Algorithm::HS256 if size < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
-            // An uncompressed point (SEC 1, section 2.3.3).
-            Algorithm::ES256 if size != 65 => Err("it is not a point of P-256"),
-            Algorithm::ES384 if size != 97 => Err("it is not a point of P-384"),
-            Algorithm::EdDSA if size != 32 => Err("it is not an Ed25519 key"),
-            Algorithm::HS256 | Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => {
-                Ok(Self { id: jwk.common.key_id, algorithm, key })
-            }
-            _ if size < MIN_RSA_BYTES => Err("its modulus is shorter than 2048 bits"),
-            _ if matches!(key.kind(), DecodingKeyKind::RsaModulusExponent { n, .. } if has_roca_fingerprint(n)) => {
-                Err("its modulus was made by a generator that is broken (CVE-2017-15361)")
-            }
-            _ => Ok(Self { id: jwk.common.key_id, algorithm, key }),
+        match key.kind() {
+            DecodingKeyKind::RsaModulusExponent { n, .. } => check_modulus(n)?,
+            DecodingKeyKind::SecretOrDer(bytes) => check_size(algorithm, bytes.len())?,
         }
+        Ok(Self { id: jwk.common.key_id, algorithm, key })
     }
+}
+
+fn check_size(algorithm: Algorithm, bytes: usize) -> Result<(), &'static str> {
+    match algorithm {
+        Algorithm::HS256 if bytes < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
+        // An uncompressed point (SEC 1, section 2.3.3).
+        Algorithm::ES256 if bytes != 65 => Err("it is not a point of P-256"),
+        Algorithm::ES384 if bytes != 97 => Err("it is not a point of P-384"),
+        Algorithm::EdDSA if bytes != 32 => Err("it is not an Ed25519 key"),
+        _ => Ok(()),
+    }
+}
+
+fn check_modulus(modulus: &[u8]) -> Result<(), &'static str> {
+    if modulus.len() < MIN_RSA_BYTES {
+        return Err("its modulus is shorter than 2048 bits");
+    }
+    if has_roca_fingerprint(modulus) {
+        return Err("its modulus was made by a generator that is broken (CVE-2017-15361)");
+    }
+    Ok(())
 }
 
 /// Whether an RSA modulus was made by the generator of CVE-2017-15361 ("ROCA"), whose keys can be

@@ -77,8 +77,5 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         }
         _ => {}
     }
-    match error.quota() {
-        Some(quota) => response.with_quota(quota),
-        None => response,
-    }
+    response
 }

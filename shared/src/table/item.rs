@@ -21,12 +21,9 @@ impl Item {
 
     /// An item that a query or a batch returned: its key says what it is.
     pub(super) fn with_key(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
-        let [partition, sort] =
-            KEY_ATTRIBUTES.map(|name| attributes.get(name).and_then(|value| value.as_s().ok()));
-        let key = partition.zip(sort).and_then(|(partition, sort)| Key::parse(partition, sort));
-        let kind =
-            key.ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?.kind();
-        Ok(Self::new(kind, attributes))
+        let key = key_of(&attributes)
+            .ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?;
+        Ok(Self::new(key.kind(), attributes))
     }
 
     pub(super) fn kind(&self) -> KeyKind {
@@ -34,9 +31,7 @@ impl Item {
     }
 
     pub(super) fn key(&self) -> Result<Key, Error> {
-        let [partition, sort] = KEY_ATTRIBUTES.map(|name| self.text(name));
-        let key = partition.zip(sort).and_then(|(partition, sort)| Key::parse(partition, sort));
-        key.ok_or_else(|| self.broken("key"))
+        key_of(&self.attributes).ok_or_else(|| self.broken("key"))
     }
 
     /// An attribute that must be there.
@@ -58,13 +53,14 @@ impl Item {
         text.parse().map_err(|_| self.broken("key"))
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name)?.as_s().ok().map(String::as_str)
-    }
-
     pub(super) fn broken(&self, attribute: &str) -> Error {
         Error::defect(format!("the table holds a broken {:?} item: {attribute}", self.kind))
     }
+}
+
+fn key_of(attributes: &HashMap<String, AttributeValue>) -> Option<Key> {
+    let [partition, sort] = KEY_ATTRIBUTES.map(|name| attributes.get(name)?.as_s().ok());
+    Key::parse(partition?, sort?)
 }
 
 /// The attributes of an item that is about to be written.

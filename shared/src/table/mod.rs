@@ -40,7 +40,7 @@ pub use observer::CallObserver;
 pub use rate_limit::RateLimiter;
 pub use signing_keys::StoredSigningKeys;
 
-use item::Item;
+use item::{Item, NewItem};
 use keys::Key;
 
 use crate::error::Error;
@@ -170,6 +170,13 @@ impl Table {
             .await
             .map_err(|error| error::from_sdk("GetItem", &error))?;
         Ok(output.item.map(|attributes| Item::new(kind, attributes)))
+    }
+
+    /// Writes an item, in place of one that may be there.
+    async fn put(&self, item: NewItem) -> Result<(), Error> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
+        put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
+        Ok(())
     }
 
     /// The items of these keys that exist, in no order.

@@ -1,8 +1,8 @@
 //! Organizations.
 
+use super::Table;
 use super::item::{Item, NewItem};
 use super::keys::Key;
-use super::{Table, error};
 use crate::error::Error;
 use crate::model::{Organization, OrganizationId};
 
@@ -26,9 +26,7 @@ impl Table {
         let item = NewItem::new(Key::organization(&organization.id))
             .with("Name", organization.name.as_str())
             .with("Slug", organization.slug.as_str());
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
-        put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
-        Ok(())
+        self.put(item).await
     }
 }
 

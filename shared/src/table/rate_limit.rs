@@ -64,23 +64,23 @@ impl RateLimiter {
         Self { table, rate_limit, clock, update, condition, refused: Mutex::default() }
     }
 
-    /// Admits a request of `client`, or says how long it has to wait.
+    /// What is left of a client's quota, and whether this request is admitted.
     ///
     /// # Errors
-    /// [`ErrorKind::RateLimited`] where the window is full. Every error carries the client's quota:
-    /// where the count cannot be made, none.
-    pub async fn admit(&self, client: ClientAddress) -> Result<Quota, Error> {
+    /// [`ErrorKind::RateLimited`] where the window is full. Where the count cannot be made, none is
+    /// left.
+    pub async fn admit(&self, client: ClientAddress) -> (Quota, Result<(), Error>) {
         let now = self.clock.now();
         if let Some(until) = self.remembered(client, now) {
-            return Err(self.refusal(until.since(now)));
+            return self.refusal(until.since(now));
         }
         match self.count(client, now).await {
-            Ok(Count::Admitted(times)) => Ok(self.what_is_left(&times, now)),
+            Ok(Count::Admitted(times)) => (self.what_is_left(&times, now), Ok(())),
             Ok(Count::Refused { until }) => {
                 self.remember(client, until, now);
-                Err(self.refusal(until.since(now)))
+                self.refusal(until.since(now))
             }
-            Err(error) => Err(error.with_quota(self.not_counted())),
+            Err(error) => (self.not_counted(), Err(error)),
         }
     }
 
@@ -152,8 +152,8 @@ impl RateLimiter {
         Quota { rate_limit: self.rate_limit, remaining, reset }
     }
 
-    fn refusal(&self, retry_after: Duration) -> Error {
-        Error::from(ErrorKind::RateLimited { retry_after }).with_quota(self.quota(0, retry_after))
+    fn refusal(&self, retry_after: Duration) -> (Quota, Result<(), Error>) {
+        (self.quota(0, retry_after), Err(ErrorKind::RateLimited { retry_after }.into()))
     }
 
     fn remembered(&self, client: ClientAddress, now: Timestamp) -> Option<Timestamp> {

@@ -2,7 +2,7 @@
 
 use super::item::NewItem;
 use super::keys::Key;
-use super::{Table, error, time};
+use super::{Table, time};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
@@ -31,8 +31,6 @@ impl Table {
         let item = NewItem::new(Key::signing_keys())
             .with("Jwks", keys.jwks.as_str())
             .with("FetchedAt", time::to_text(keys.fetched_at)?);
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
-        put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
-        Ok(())
+        self.put(item).await
     }
 }
