@@ -48,6 +48,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// One setting that is wrong, and why.
+    pub(crate) fn of(setting: &str, why: impl fmt::Display) -> Self {
+        Self(vec![format!("{setting} {why}")])
+    }
+}
+
 impl Config {
     /// Reads the settings of a function that does or does not take tokens. `variable` gives the
     /// value of an environment variable; an empty one counts as not given.

@@ -53,7 +53,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(250);
 pub fn run(endpoint: Endpoint) -> ExitCode {
     run_in_lambda(async {
         let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
-        let table = Table::from_lambda_environment(&config.table_name);
+        let table = Table::from_lambda_environment(&config.table_name)?;
         let app = Arc::new(App::new(config, table, Clock::system()));
         app.warm_up().await;
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {

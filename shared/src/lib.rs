@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod function;
 pub mod http;
+pub mod http_client;
 pub mod model;
 pub mod table;
 pub mod telemetry;

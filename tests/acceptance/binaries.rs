@@ -20,14 +20,14 @@ use crate::harness::{ACME, ENDPOINTS, JANE, World, built_binaries};
 
 /// The Lambda Runtime API (AWS Lambda Developer Guide, "Using the Lambda runtime API for custom
 /// runtimes"): hands out events, takes responses.
-struct RuntimeApi {
+pub struct RuntimeApi {
     address: String,
     events: mpsc::UnboundedSender<Value>,
     responses: mpsc::UnboundedReceiver<(String, Value)>,
 }
 
 impl RuntimeApi {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (events, queue) = mpsc::unbounded_channel::<Value>();
@@ -68,7 +68,7 @@ impl RuntimeApi {
         Self { address, events, responses }
     }
 
-    async fn invoke(&mut self, event: Value) -> Value {
+    pub async fn invoke(&mut self, event: Value) -> Value {
         self.events.send(event).unwrap();
         let (path, response) = tokio::time::timeout(Duration::from_mins(1), self.responses.recv())
             .await
@@ -80,7 +80,7 @@ impl RuntimeApi {
 }
 
 /// Starts a function with nothing but what Lambda and the template set.
-fn start(function: &str, runtime_api: &RuntimeApi, settings: &[(&str, &str)]) -> Child {
+pub fn start(function: &str, runtime_api: &RuntimeApi, settings: &[(&str, &str)]) -> Child {
     Command::new(built_binaries().join(function))
         .env_clear()
         .env("AWS_LAMBDA_RUNTIME_API", &runtime_api.address)
@@ -97,7 +97,7 @@ fn start(function: &str, runtime_api: &RuntimeApi, settings: &[(&str, &str)]) ->
         .unwrap()
 }
 
-fn event(method: &str, path: &str, query: &str, authorization: &str, body: Option<&str>) -> Value {
+pub fn event(method: &str, path: &str, query: &str, authorization: &str, body: Option<&str>) -> Value {
     json!({
         "version": "2.0",
         "routeKey": format!("{method} {path}"),

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -42,6 +42,8 @@ enum Fault {
     Error500,
     Error503,
     Conflict,
+    InProgress,
+    TokenMismatch,
     TruncatedJson,
     MalformedJson,
     Html,
@@ -53,11 +55,11 @@ enum Fault {
 
 use Fault::{
     AppliedAnswerLate, AppliedAnswerLost, BlackHole, ClosedAfterRequest, ClosedBeforeRequest, ClosedInAnswer,
-    Conflict, CredentialsExpired, Error500, Error503, Html, KeyThrottled, MalformedJson, Refused, Throttled,
-    ThroughputExceeded, TruncatedJson, Unprocessed,
+    Conflict, CredentialsExpired, Error500, Error503, Html, InProgress, KeyThrottled, MalformedJson, Refused,
+    Throttled, ThroughputExceeded, TokenMismatch, TruncatedJson, Unprocessed,
 };
 
-const FAULTS: [(Fault, &str); 17] = [
+const FAULTS: [(Fault, &str); 19] = [
     (Refused, "connection refused"),
     (ClosedBeforeRequest, "closed before the request"),
     (ClosedAfterRequest, "closed after the request"),
@@ -70,6 +72,8 @@ const FAULTS: [(Fault, &str); 17] = [
     (Error500, "500"),
     (Error503, "503"),
     (Conflict, "conflict in the transaction"),
+    (InProgress, "applied, `TransactionInProgressException`"),
+    (TokenMismatch, "`IdempotentParameterMismatchException`"),
     (TruncatedJson, "truncated JSON"),
     (MalformedJson, "malformed JSON"),
     (Html, "HTML"),
@@ -145,7 +149,7 @@ fn can_happen(fault: Fault, (operation, _): Call, always: bool) -> bool {
     match fault {
         // One refused connection among others is what a closed one is.
         Refused => always,
-        Conflict => operation == "TransactWriteItems",
+        Conflict | InProgress | TokenMismatch => operation == "TransactWriteItems",
         Unprocessed => operation == "BatchGetItem",
         _ => true,
     }
@@ -220,6 +224,11 @@ async fn serve(
             Throttled => exception("ThrottlingException"),
             ThroughputExceeded => exception("ProvisionedThroughputExceededException"),
             CredentialsExpired => exception("ExpiredTokenException"),
+            InProgress => {
+                forward(table, &request).await?;
+                exception("TransactionInProgressException")
+            }
+            TokenMismatch => exception("IdempotentParameterMismatchException"),
             Error500 => message("500 Internal Server Error", r#"{"__type":"InternalServerError"}"#),
             Error503 => message("503 Service Unavailable", "{}"),
             Conflict => {
@@ -424,7 +433,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
             // Three tries of the SDK; conflicts and unprocessed keys, which it does not retry, are
             // tried again by us; list-organizations by e-mail queries twice.
             let bound = match case.fault {
-                Conflict => 8,
+                Conflict | TokenMismatch => 8,
                 Unprocessed => 5,
                 _ => 6,
             };
@@ -493,6 +502,40 @@ async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_whil
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(ask().await.status(), 429);
     assert!(proxy.matched.load(Ordering::SeqCst) > tries);
+}
+
+/// A transaction's token makes it one for ten minutes (DynamoDB API Reference, `TransactWriteItems`,
+/// `ClientRequestToken`): what the SDK sends again must have the same, what we commit anew another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one() {
+    let world = World::start().await;
+    for (number, fault, tries, tokens) in [
+        (0, AppliedAnswerLost, 2, 1),
+        (1, InProgress, 2, 1),
+        (2, Error500, 2, 1),
+        (3, Conflict, 2, 2),
+        (4, TokenMismatch, 2, 2),
+    ] {
+        let proxy = Proxy::start(world.system.dynamodb_address, TRANSACTION, fault, false).await;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let table = Table::local(users::local::TABLE_NAME, &proxy.url).observed({
+            let seen = seen.clone();
+            Arc::new(move |operation, body| {
+                if operation == "TransactWriteItems" {
+                    let body: Value = serde_json::from_slice(body).unwrap();
+                    seen.lock().unwrap().push(body["ClientRequestToken"].as_str().unwrap().to_owned());
+                }
+            })
+        });
+        let app = crate::harness::app(table, world.system.clock().clone(), &[]);
+        let case = Case { number, path: &PATHS[0], call: TRANSACTION, fault, always: false };
+        let (endpoint, event) = case.request(&world);
+        let response = function::respond(endpoint, &app, event.into(), TIME_LEFT).await;
+        assert_eq!(response.status(), 201, "{fault:?}: {response:?}");
+        case.assert_account_whole(&world, 201).await;
+        let seen = seen.lock().unwrap();
+        assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (tries, tokens), "{fault:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,6 +20,8 @@ use shared::http::Event;
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
 use shared::{App, Endpoint, function};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
 
 use crate::policies::Policies;
@@ -552,6 +554,29 @@ impl Answer {
 pub fn unsigned(payload: &Value) -> String {
     let header = json!({ "alg": "none", "typ": "JWT" });
     format!("Bearer {}.{}.", BASE64URL.encode(header.to_string()), BASE64URL.encode(payload.to_string()))
+}
+
+/// What a TLS server needs to be `localhost`, and the root certificate that vouches for it, in PEM.
+pub fn tls_server(versions: &[&'static SupportedProtocolVersion]) -> (String, Arc<ServerConfig>) {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new([]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &issuer).unwrap();
+    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
+    let config = ServerConfig::builder_with_provider(provider.into())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    (root, Arc::new(config))
 }
 
 /// Waits until a condition holds.

@@ -8,16 +8,15 @@ use std::time::Duration;
 use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
 use serde_json::{Value, json};
 use shared::function::ScheduledTask as _;
+use shared::http_client::TrustedRoots;
 use shared::table::Table;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use users::local::SigningKey;
 
-use crate::harness::{World, until};
+use crate::harness::{World, tls_server, until};
 
 /// How long the tests' client waits for a document.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -31,25 +30,8 @@ struct IdentityProvider {
 
 impl IdentityProvider {
     async fn start() -> Self {
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let mut authority = rcgen::CertificateParams::new([]).unwrap();
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let root = authority.self_signed(&authority_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(authority, authority_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = certificate.signed_by(&key, &issuer).unwrap();
-        let provider = tokio_rustls::rustls::crypto::ring::default_provider();
-        let config = ServerConfig::builder_with_provider(provider.into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from(certificate.der().to_vec())],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (root, config) = tls_server(tokio_rustls::rustls::DEFAULT_VERSIONS);
+        let acceptor = TlsAcceptor::from(config);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let answers = Arc::new(Mutex::new(HashMap::<String, Vec<u8>>::new()));
@@ -103,7 +85,7 @@ impl IdentityProvider {
     }
 
     fn refresher(&self, world: &World, provider: Provider, table: Table) -> RefreshSigningKeys {
-        let https = HttpsClient::trusting_only(&self.root, PATIENCE);
+        let https = HttpsClient::new(TrustedRoots::only(self.root.as_bytes()).unwrap(), PATIENCE);
         RefreshSigningKeys::new(provider, https, table, world.system.clock().clone())
     }
 

@@ -12,7 +12,7 @@ pub(super) async fn run(command: CustomerCommand) -> Result<(), Failure> {
             let json = table.json;
             let association =
                 CustomerAssociation { user_id: user, customer_number: number, organization_id: organization };
-            table.open().await.associate(&association).await?.map_err(|error| match error {
+            table.open().await?.associate(&association).await?.map_err(|error| match error {
                 AssociateError::UserMissing => {
                     Failure::new(format!("there is no user {}", association.user_id))
                 }
@@ -25,7 +25,7 @@ pub(super) async fn run(command: CustomerCommand) -> Result<(), Failure> {
         }
         CustomerCommand::Dissociate { user, organization, table } => {
             let json = table.json;
-            let table = table.open().await;
+            let table = table.open().await?;
             let association = table.customer_association(&user, &organization).await?;
             match association {
                 Some(association) if table.dissociate(&user, &organization).await? => {

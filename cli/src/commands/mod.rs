@@ -241,13 +241,14 @@ pub(crate) struct TableArguments {
 }
 
 impl TableArguments {
-    async fn open(self) -> Table {
+    async fn open(self) -> Result<Table, Failure> {
         let Self { table, endpoint_url: url, region, profile, .. } = self;
         if region.is_none() && profile.is_none() {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
-            return Table::local(&table, &url.unwrap_or_else(local));
+            return Ok(Table::local(&table, &url.unwrap_or_else(local)));
         }
-        Table::from_user_environment(&table, Endpoint { url, region, profile }).await
+        let opened = Table::from_user_environment(&table, Endpoint { url, region, profile }).await;
+        opened.map_err(|error| Failure::new(error.to_string()))
     }
 }
 

@@ -25,12 +25,12 @@ pub(super) async fn run(command: OrganizationCommand) -> Result<(), Failure> {
         OrganizationCommand::Put { id, name, slug, table } => {
             let json = table.json;
             let organization = Organization { id, name, slug };
-            table.open().await.put_organization(&organization).await?;
+            table.open().await?.put_organization(&organization).await?;
             output::record(&View::from(organization), json)
         }
         OrganizationCommand::Get { id, table } => {
             let json = table.json;
-            let organization = table.open().await.organization(&id).await?;
+            let organization = table.open().await?.organization(&id).await?;
             let organization = organization.ok_or_else(|| {
                 Failure::new(format!(
                     "there is no organization {id}: `users organization list` shows those there are"
@@ -40,7 +40,7 @@ pub(super) async fn run(command: OrganizationCommand) -> Result<(), Failure> {
         }
         OrganizationCommand::List(table) => {
             let json = table.json;
-            let organizations = table.open().await.all_organizations().await?;
+            let organizations = table.open().await?.all_organizations().await?;
             let views: Vec<_> = organizations.into_iter().map(View::from).collect();
             output::records(&views, &["OrganizationId", "Name", "Slug"], json)
         }

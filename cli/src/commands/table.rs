@@ -28,7 +28,7 @@ pub(super) async fn run(command: TableCommand) -> Result<(), Failure> {
         TableCommand::Describe(arguments) => (arguments, false),
     };
     let json = arguments.json;
-    let table = arguments.open().await;
+    let table = arguments.open().await?;
     if create && !table.create().await? {
         return Err(Failure::new(format!("the table {} is there already", table.name())));
     }

@@ -20,7 +20,7 @@ struct View {
 pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
     let UserCommand::Get { which, table } = command;
     let json = table.json;
-    let table = table.open().await;
+    let table = table.open().await?;
     let missing = || Failure::new("there is no such user");
     let id = match which {
         WhichUser { id: Some(id), .. } => id,

@@ -4,13 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use http::Uri;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body_util::Full;
+use shared::clock::Clock;
+use shared::http_client::{HttpClient, HttpClientError, TrustedRoots};
 
 /// A URL whose scheme is `https`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,34 +39,19 @@ impl fmt::Display for HttpsUrl {
     }
 }
 
-/// A client of HTTPS servers: the one that is also under the AWS SDK. What it fetches must be there
-/// within its time-out.
+/// A client of HTTPS servers. What it fetches must be there within its time-out.
 #[derive(Debug)]
 pub struct HttpsClient {
-    connector: Connector,
+    client: HttpClient,
     timeout: Duration,
 }
 
 impl HttpsClient {
-    /// A client that trusts the roots of the operating system (or of `SSL_CERT_FILE`).
+    /// A client that trusts these certification authorities.
     #[must_use]
-    pub fn new(timeout: Duration) -> Self {
-        Self::trusting(TrustStore::default(), timeout)
-    }
-
-    /// A client that trusts one root alone, a certificate in PEM.
-    #[must_use]
-    pub fn trusting_only(root: &str, timeout: Duration) -> Self {
-        Self::trusting(TrustStore::empty().with_pem_certificate(root), timeout)
-    }
-
-    fn trusting(roots: TrustStore, timeout: Duration) -> Self {
+    pub fn new(roots: TrustedRoots, timeout: Duration) -> Self {
         // Minutes lie between two runs: a kept connection would only be found closed.
-        let builder =
-            Connector::builder().pool_max_idle_per_host(0).tls_provider(Provider::Rustls(CryptoMode::Ring));
-        // The building of a context has nothing that could fail.
-        let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
-        Self { connector: builder.tls_context(context).build(), timeout }
+        Self { client: HttpClient::new(roots, Duration::ZERO, Clock::system()), timeout }
     }
 
     /// Fetches a text.
@@ -83,13 +66,17 @@ impl HttpsClient {
     }
 
     async fn get_unhurried(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
-        let request = HttpRequest::get(url.to_string()).map_err(|_| "has an address that cannot be asked")?;
-        let response = self.connector.call(request).await.map_err(|_| "could not be reached over HTTPS")?;
+        let mut request = Request::new(Full::<Bytes>::default());
+        *request.uri_mut() = url.0.clone();
+        let response = self.client.send(request, max_bytes).await.map_err(|error| match error {
+            HttpClientError::TooLarge | HttpClientError::Interrupted(_) => {
+                "answered with a body that is too large or ended early"
+            }
+            _ => "could not be reached over HTTPS",
+        })?;
         if response.status().as_u16() != 200 {
             return Err("answered with another status than 200");
         }
-        let body = Limited::new(response.into_body(), max_bytes).collect().await;
-        let body = body.map_err(|_| "answered with a body that is too large or ended early")?;
-        String::from_utf8(body.to_bytes().into()).map_err(|_| "answered with a body that is not UTF-8")
+        String::from_utf8(response.into_body().into()).map_err(|_| "answered with a body that is not UTF-8")
     }
 }

@@ -11,6 +11,7 @@ use shared::auth::PublishedKeys;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{ConfigError, Variables};
 use shared::function::ScheduledTask;
+use shared::http_client::TrustedRoots;
 use shared::table::{StoredSigningKeys, Table};
 
 pub use https::{HttpsClient, HttpsUrl};
@@ -46,8 +47,9 @@ impl ScheduledTask for RefreshSigningKeys {
             None => variables.required("TOKEN_ISSUER").map(Provider::Issuer),
         };
         let (table_name, provider) = variables.finish(table_name.zip(provider))?;
-        let table = Table::from_lambda_environment(&table_name);
-        Ok(Self::new(provider, HttpsClient::new(FETCH_TIMEOUT), table, Clock::system()))
+        let table = Table::from_lambda_environment(&table_name)?;
+        let https = HttpsClient::new(TrustedRoots::of_mozilla(), FETCH_TIMEOUT);
+        Ok(Self::new(provider, https, table, Clock::system()))
     }
 
     async fn run(&self) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod administration;
+mod connector;
 mod customer_associations;
 mod email_claims;
 mod error;
@@ -29,7 +30,6 @@ use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 pub use accounts::{Creation, Joining, NewMembership};
@@ -43,20 +43,24 @@ pub use signing_keys::StoredSigningKeys;
 use item::{Item, NewItem};
 use keys::Key;
 
+use crate::clock::Clock;
+use crate::config::ConfigError;
 use crate::error::Error;
+use crate::http_client::{HttpClient, TrustedRoots};
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one try of a call may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
-/// How often a call is tried, the first time included. The SDK waits between the tries, with jitter.
+/// How often a call is tried, the first time included.
 const MAX_ATTEMPTS: u32 = 3;
+/// Before the second try the SDK waits a random part of this ("full jitter"), before the third of
+/// twice as much.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// What a process may spend on trying again: 5 a try (10 after a time-out), given back by calls that
 /// succeed. Once it is spent, a table that is down is not asked three times by every request.
 const RETRY_BUDGET: usize = 100;
 /// When we drop an idle connection: DynamoDB drops it after about 60 s, and a function that was
 /// frozen meanwhile would find it dead.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+const KEEP_IDLE: Duration = Duration::from_secs(50);
 /// The most keys that one BatchGetItem takes.
 const MAX_BATCH_KEYS: usize = 100;
 /// How many batches are under way at once.
@@ -85,30 +89,36 @@ pub struct Endpoint {
 impl Table {
     /// The table `name` as a Lambda function reaches it: region, credentials and endpoint come from
     /// the variables that Lambda sets, with no other provider asked.
-    #[must_use]
-    pub fn from_lambda_environment(name: &str) -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ///
+    /// # Errors
+    /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
+    pub fn from_lambda_environment(name: &str) -> Result<Self, ConfigError> {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(variable("AWS_REGION").map(Region::new))
             .credentials_provider(SharedCredentialsProvider::new(
                 EnvironmentVariableCredentialsProvider::new(),
             ))
-            .http_client(http_client());
+            // Start-up has nothing else to do before the connection stands.
+            .http_client(connector::of(http_client(trusted_roots()?).with_blocking_first_look_up()));
         let url = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
-        Self::new(&config.build(), url, name)
+        Ok(Self::new(&config.build(), url, name))
     }
 
     /// The table `name` as a person's command line reaches it: with the usual AWS configuration.
-    pub async fn from_user_environment(name: &str, endpoint: Endpoint) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    ///
+    /// # Errors
+    /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
+    pub async fn from_user_environment(name: &str, endpoint: Endpoint) -> Result<Self, ConfigError> {
+        let http_client = connector::of(http_client(trusted_roots()?));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
         if let Some(region) = endpoint.region {
             loader = loader.region(Region::new(region));
         }
         if let Some(profile) = endpoint.profile {
             loader = loader.profile_name(profile);
         }
-        Self::new(&loader.load().await, endpoint.url, name)
+        Ok(Self::new(&loader.load().await, endpoint.url, name))
     }
 
     /// The table `name` of a DynamoDB API that asks for no real credentials, such as the local one.
@@ -119,13 +129,15 @@ impl Table {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http_client());
+            .http_client(connector::of(http_client(TrustedRoots::of_mozilla())));
         Self::new(&config.build(), Some(url.to_owned()), name)
     }
 
     fn new(config: &SdkConfig, endpoint_url: Option<String>, name: &str) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(RETRY_PAUSE),
+            )
             .retry_partition(
                 RetryPartition::custom("table")
                     .token_bucket(TokenBucket::builder().capacity(RETRY_BUDGET).build())
@@ -133,7 +145,7 @@ impl Table {
             )
             .timeout_config(
                 TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
+                    .disable_connect_timeout()
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .build(),
             )
@@ -248,9 +260,21 @@ impl Table {
     }
 }
 
-fn http_client() -> aws_sdk_dynamodb::config::SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-        .build_https()
+fn http_client(roots: TrustedRoots) -> HttpClient {
+    HttpClient::new(roots, KEEP_IDLE, Clock::system())
+}
+
+/// The certification authorities that vouch for the table's API: the usual ones, or those of the
+/// file that `AWS_CA_BUNDLE` names (AWS SDKs and Tools Reference Guide, "General configuration
+/// settings").
+fn trusted_roots() -> Result<TrustedRoots, ConfigError> {
+    let Some(file) = variable("AWS_CA_BUNDLE") else { return Ok(TrustedRoots::of_mozilla()) };
+    let wrong =
+        |why: &dyn std::fmt::Display| ConfigError::of("AWS_CA_BUNDLE", format_args!("({file}): {why}"));
+    let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
+    TrustedRoots::only(&pem).map_err(|why| wrong(&why))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

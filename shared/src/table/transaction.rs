@@ -1,6 +1,5 @@
 //! Transactions: all parts or none.
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
@@ -112,7 +111,9 @@ impl Transaction {
         self
     }
 
-    /// Commits, again and again with growing random pauses while others are at the same items.
+    /// Commits, again and again with growing random pauses while others are at the same items. Each
+    /// round is a transaction of its own, with a new token; the tries that the SDK makes of one round
+    /// share theirs, by which DynamoDB knows them for one.
     pub(super) async fn commit(self) -> Result<Outcome, Error> {
         let (kinds, parts): (Vec<_>, Vec<_>) = self.parts.into_iter().unzip();
         let parts = parts.into_iter().collect::<Result<Vec<_>, _>>();
@@ -126,23 +127,18 @@ impl Transaction {
             let Err(error) = call.send().await else {
                 return Ok(Outcome::Committed);
             };
-            let Some(reasons) = cancellation_reasons(&error) else {
-                return Err(error::from_sdk("TransactWriteItems", &error));
-            };
-            if let Some(refusal) = read(&kinds, reasons)? {
-                return Ok(Outcome::Refused(refusal));
+            match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    if let Some(refusal) = read(&kinds, cancelled.cancellation_reasons())? {
+                        return Ok(Outcome::Refused(refusal));
+                    }
+                }
+                // Our token was another transaction's: nothing of this one was written.
+                Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {}
+                _ => return Err(error::from_sdk("TransactWriteItems", &error)),
             }
         }
         Err(Error::unavailable("TransactWriteItems met another transaction, round after round"))
-    }
-}
-
-fn cancellation_reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<&[CancellationReason]> {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            Some(cancelled.cancellation_reasons())
-        }
-        _ => None,
     }
 }
 

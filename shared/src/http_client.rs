@@ -1,0 +1,262 @@
+//! A client of HTTP/1.1 servers: TLS by *rustls* and *ring*, kept connections, answers read whole.
+//!
+//! It stands under the AWS SDK in the [`table`](crate::table) and fetches the identity provider's
+//! documents. The SDK's own client counts the age of an idle connection on a clock that need not run
+//! while Lambda has the process frozen; this one on the time of day.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::clock::{Clock, Timestamp};
+
+/// How long a TCP connection may take, the look-up of its name included. What comes after it, a slow
+/// CPU may make slow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why there is no answer. Holds nothing of the request.
+#[derive(Debug)]
+pub enum HttpClientError {
+    /// No connection within its time.
+    ConnectTimeout,
+    /// No connection, or one that broke.
+    Connection(Box<dyn std::error::Error + Send + Sync>),
+    /// An answer that ended before it was whole.
+    Interrupted(Box<dyn std::error::Error + Send + Sync>),
+    /// An answer with more bytes than were asked for.
+    TooLarge,
+    /// A request that names no server.
+    NoServer,
+}
+
+impl fmt::Display for HttpClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectTimeout => f.write_str("no connection in time"),
+            Self::Connection(error) => write!(f, "no connection: {error}"),
+            Self::Interrupted(error) => write!(f, "the answer ended early: {error}"),
+            Self::TooLarge => f.write_str("the answer is too large"),
+            Self::NoServer => f.write_str("the request names no server"),
+        }
+    }
+}
+
+impl std::error::Error for HttpClientError {}
+
+/// The certification authorities whose word counts.
+pub struct TrustedRoots(RootCertStore);
+
+impl TrustedRoots {
+    /// Those of Mozilla's list, compiled in: nothing is read when a process starts.
+    #[must_use]
+    pub fn of_mozilla() -> Self {
+        Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+
+    /// These alone: certificates in PEM (RFC 7468).
+    ///
+    /// # Errors
+    /// Says that there is none among them, or one that is none.
+    pub fn only(pem: &[u8]) -> Result<Self, &'static str> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| "holds a certificate that cannot be read")?;
+            roots.add(certificate).map_err(|_| "holds a certificate that is not a root")?;
+        }
+        if roots.is_empty() { Err("holds no certificate") } else { Ok(Self(roots)) }
+    }
+}
+
+/// A client; a clone shares its connections.
+#[derive(Clone)]
+pub struct HttpClient(Arc<Shared>);
+
+struct Shared {
+    tls: TlsConnector,
+    clock: Clock,
+    keep_idle: Duration,
+    idle: Mutex<Vec<Idle>>,
+    first_look_up_blocks: AtomicBool,
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// A connection that waits for its next request.
+struct Idle {
+    origin: Origin,
+    connection: Connection,
+    since: Timestamp,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
+impl HttpClient {
+    /// A client that keeps a connection until it has been idle for `keep_idle` by the clock.
+    #[must_use]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "ring has what these versions need")]
+    pub fn new(roots: TrustedRoots, keep_idle: Duration, clock: Clock) -> Self {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(tokio_rustls::rustls::DEFAULT_VERSIONS)
+            .map(|config| config.with_root_certificates(roots.0).with_no_client_auth());
+        let config = config.expect("ring speaks TLS 1.2 and 1.3");
+        Self(Arc::new(Shared {
+            tls: TlsConnector::from(Arc::new(config)),
+            clock,
+            keep_idle,
+            idle: Mutex::default(),
+            first_look_up_blocks: AtomicBool::new(false),
+        }))
+    }
+
+    /// The same client, whose first name look-up holds up the thread: for a process that has nothing
+    /// else to do before its connection stands. It keeps the threads for blocking calls unstarted.
+    #[must_use]
+    pub fn with_blocking_first_look_up(self) -> Self {
+        self.0.first_look_up_blocks.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Sends a request to the server that its URI names; the answer, of at most `max_bytes`.
+    ///
+    /// A kept connection that turns out closed before any of the request was written is replaced at
+    /// once.
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, HttpClientError> {
+        let origin = address(&mut request)?;
+        loop {
+            let (mut connection, kept) = match self.take_idle(&origin) {
+                Some(connection) => (connection, true),
+                None => (self.connect(&origin).await?, false),
+            };
+            if let Err(error) = connection.ready().await {
+                if kept {
+                    continue;
+                }
+                return Err(HttpClientError::Connection(error.into()));
+            }
+            let answer = match connection.try_send_request(request).await {
+                Ok(answer) => answer,
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if kept => {
+                        request = unsent;
+                        continue;
+                    }
+                    _ => return Err(HttpClientError::Connection(error.into_error().into())),
+                },
+            };
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    HttpClientError::TooLarge
+                } else {
+                    HttpClientError::Interrupted(error)
+                }
+            })?;
+            self.keep(origin, connection);
+            return Ok(Response::from_parts(head, body.to_bytes()));
+        }
+    }
+
+    /// The connection to the server that was used last, if it is young enough.
+    fn take_idle(&self, origin: &Origin) -> Option<Connection> {
+        let now = self.0.clock.now();
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // A moment that is still to come was told by a clock that has been set back since.
+        idle.retain(|idle| {
+            idle.since <= now && now.since(idle.since) < self.0.keep_idle && !idle.connection.is_closed()
+        });
+        let last = idle.iter().rposition(|idle| idle.origin == *origin)?;
+        Some(idle.remove(last).connection)
+    }
+
+    fn keep(&self, origin: Origin, connection: Connection) {
+        if !self.0.keep_idle.is_zero() {
+            let since = self.0.clock.now();
+            let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push(Idle { origin, connection, since });
+        }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Connection, HttpClientError> {
+        let Origin { scheme, authority } = origin;
+        let tls = *scheme == Scheme::HTTPS;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, self.connect_tcp(host, port))
+            .await
+            .map_err(|_| HttpClientError::ConnectTimeout)?
+            .map_err(|error| HttpClientError::Connection(error.into()))?;
+        // A request is one small write: there is nothing to wait for.
+        let _ = stream.set_nodelay(true);
+        if !tls {
+            return shake_hands(TokioIo::new(stream)).await;
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpClientError::NoServer)?;
+        let stream = self.0.tls.connect(name, stream).await;
+        shake_hands(TokioIo::new(stream.map_err(|error| HttpClientError::Connection(error.into()))?)).await
+    }
+
+    async fn connect_tcp(&self, host: &str, port: u16) -> std::io::Result<TcpStream> {
+        if self.0.first_look_up_blocks.swap(false, Ordering::Relaxed) {
+            let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+            return TcpStream::connect(addresses.as_slice()).await;
+        }
+        TcpStream::connect((host, port)).await
+    }
+}
+
+async fn shake_hands<Io>(io: Io) -> Result<Connection, HttpClientError>
+where
+    Io: Read + Write + Unpin + Send + 'static,
+{
+    let (sender, connection) =
+        http1::handshake(io).await.map_err(|error| HttpClientError::Connection(error.into()))?;
+    tokio::spawn(async move {
+        // What breaks it, the request under way is told.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+/// Turns a request's absolute URI into what is sent: a path and a `Host` header (RFC 9112,
+/// section 3.2); returns where to.
+fn address(request: &mut Request<Full<Bytes>>) -> Result<Origin, HttpClientError> {
+    let uri = std::mem::take(request.uri_mut()).into_parts();
+    let (Some(scheme), Some(authority)) = (uri.scheme, uri.authority) else {
+        return Err(HttpClientError::NoServer);
+    };
+    let path = uri.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| HttpClientError::NoServer)?;
+    request.headers_mut().entry(HOST).or_insert(host);
+    Ok(Origin { scheme, authority })
+}

@@ -1,0 +1,44 @@
+//! Our [`HttpClient`] in the AWS SDK's place for one.
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use bytes::Bytes;
+use http_body_util::Full;
+
+use crate::http_client::{HttpClient, HttpClientError};
+
+/// More than any answer of DynamoDB has: 16 MB of items, as JSON ("Service, account, and table quotas").
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+#[derive(Clone, Debug)]
+struct Connector(HttpClient);
+
+/// The client, as the SDK wants it. The SDK's own settings are few: its time-out of a try is around
+/// each call, that of a connection is the client's.
+pub(super) fn of(client: HttpClient) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector(client));
+    http_client_fn(move |_, _| connector.clone())
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let other = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(error, None);
+            let request = request.try_into_http1x().map_err(|error| other(error.into()))?;
+            let request = request.map(|body| Full::from(Bytes::copy_from_slice(body.bytes().unwrap_or(&[]))));
+            let answer = client.send(request, MAX_ANSWER_BYTES).await.map_err(|error| match error {
+                HttpClientError::ConnectTimeout => ConnectorError::timeout(error.into()),
+                HttpClientError::Connection(_) | HttpClientError::Interrupted(_) => {
+                    ConnectorError::io(error.into())
+                }
+                HttpClientError::TooLarge | HttpClientError::NoServer => other(error.into()),
+            })?;
+            HttpResponse::try_from(answer.map(Into::into)).map_err(|error| other(error.into()))
+        })
+    }
+}
