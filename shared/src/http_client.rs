@@ -181,7 +181,10 @@ impl HttpClient {
                     HttpClientError::Interrupted(error)
                 }
             })?;
-            self.keep(origin, connection);
+            // What is behind this connection may be ill, and another's may not.
+            if !head.status.is_server_error() {
+                self.keep(origin, connection);
+            }
             return Ok(Response::from_parts(head, body.to_bytes()));
         }
     }

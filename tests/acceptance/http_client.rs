@@ -89,7 +89,7 @@ async fn answer_all(
         assert_eq!(head.matches("host: ").count(), 1, "{head}");
         requests.fetch_add(1, Ordering::SeqCst);
         stream.write_all(answer).await.ok()?;
-        if !answer.starts_with(b"HTTP/1.1 200 OK\r\nContent-Length: 5") {
+        if !answer.ends_with(b"\r\nContent-Length: 5\r\n\r\nhello") {
             return None;
         }
     }
@@ -154,6 +154,16 @@ async fn a_connection_that_breaks_once_the_request_was_sent_is_an_error_and_noth
     let error = get(&client, &server.url()).await.unwrap_err();
     assert!(matches!(error, HttpClientError::Connection(_)), "{error}");
     assert_eq!(server.seen(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_brought_a_server_error_is_not_kept() {
+    let (client, _clock) = client();
+    let ill = Server::start(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nhello").await;
+    for n in 1..=3 {
+        let answer = get(&client, &ill.url()).await.unwrap();
+        assert_eq!((answer.status().as_u16(), ill.seen()), (500, (n, n)));
+    }
 }
 
 #[tokio::test]

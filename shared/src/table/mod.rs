@@ -26,7 +26,7 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
+use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -136,7 +136,11 @@ impl Table {
     fn new(config: &SdkConfig, endpoint_url: Option<String>, name: &str) -> Self {
         let mut config = aws_sdk_dynamodb::config::Builder::from(config)
             .retry_config(
-                RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(RETRY_PAUSE),
+                RetryConfig::standard()
+                    .with_max_attempts(MAX_ATTEMPTS)
+                    .with_initial_backoff(RETRY_PAUSE)
+                    // Which connection is not used again, our HTTP client decides.
+                    .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .retry_partition(
                 RetryPartition::custom("table")
