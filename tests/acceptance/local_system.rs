@@ -26,12 +26,18 @@ struct Served {
 impl Served {
     /// Starts it on free ports and reads what it prints until it is ready.
     async fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(built_binaries().join("users"))
+        Self::spawn(Command::new(built_binaries().join("users")), arguments).await
+    }
+
+    /// The same by a command of the test's own.
+    async fn spawn(mut command: Command, arguments: &[&str]) -> Self {
+        let mut process = command
             .args(["serve", "--port", "0", "--dynamodb-port", "0"])
             .args(arguments)
             .env("NO_COLOR", "1")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .env("LOG_LEVEL", "error")
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -218,4 +224,105 @@ async fn the_demo_data_is_put_in_once_and_what_was_changed_stays() {
     let world = World::start_in(&data_dir).await;
     let acme = world.table().organization(&ACME.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(acme.name.as_str(), "Renamed");
+}
+
+/// What `users serve` says of a data directory that it cannot use.
+async fn refusal(data_dir: &Path) -> String {
+    let output = Command::new(built_binaries().join("users"))
+        .args(["serve", "--port", "0", "--dynamodb-port", "0", "--data-dir"])
+        .arg(data_dir)
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr.replace(data_dir.to_str().unwrap(), "DIR")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_of_another_version_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path();
+    World::start_in(data_dir).await.system.stop().await;
+    assert_eq!(std::fs::read_to_string(data_dir.join("version")).unwrap(), "1");
+    std::fs::write(data_dir.join("version"), "2\n").unwrap();
+    let table = std::fs::read(data_dir.join("dynamodb.sqlite")).unwrap();
+    assert_eq!(
+        refusal(data_dir).await,
+        "error: DIR was made by another version of this program: its data is of version \"2\", read here is version \
+         1. Use that program, or another directory with --data-dir\n"
+    );
+    assert_eq!(std::fs::read(data_dir.join("dynamodb.sqlite")).unwrap(), table);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_that_cannot_be_used_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let garbage = directory.path().join("garbage");
+    std::fs::create_dir(&garbage).unwrap();
+    std::fs::write(garbage.join("dynamodb.sqlite"), "no database ".repeat(1000)).unwrap();
+    let message = refusal(&garbage).await;
+    assert!(
+        message.starts_with("error: cannot open the table's file DIR/dynamodb.sqlite: is it damaged"),
+        "{message}"
+    );
+    assert!(std::fs::read(garbage.join("dynamodb.sqlite")).unwrap().starts_with(b"no database"));
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(refusal(&file).await.starts_with("error: cannot make DIR: "));
+    // A place where not even root can make a directory.
+    #[cfg(target_os = "linux")]
+    assert!(refusal(Path::new("/proc/users")).await.starts_with("error: cannot make DIR: "));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_that_is_removed_ends_the_system_and_it_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let mut served = Served::start_in(&data_dir).await;
+    served.client.get("/api/users/exists?Email=a%40example.com").send().await.assert_ok(200);
+    std::fs::remove_dir_all(&data_dir).unwrap();
+    assert_eq!(served.process.wait().await.unwrap().code(), Some(1));
+    let mut stderr = String::new();
+    served.process.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+    let message = format!("error: {} is gone, and what was kept there", data_dir.display());
+    assert!(stderr.contains(&message), "{stderr}");
+}
+
+/// A limit on the size of files does to a process what a full disk does, and needs no disk.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_writes_are_a_503_reads_go_on_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$@\"", "sh"]).arg(built_binaries().join("users"));
+    let mut served = Served::spawn(shell, &["--data-dir", data_dir.to_str().unwrap()]).await;
+    let create = async |served: &Served, email: &str| {
+        let body = json!({ "FirstName": "F", "LastName": "U", "Email": email });
+        served.client.post("/api/users", body.to_string()).bearer(served.admin()).send().await
+    };
+    let mut answered = Vec::new();
+    loop {
+        let email = format!("n{}@example.com", answered.len());
+        let answer = create(&served, &email).await;
+        if answer.status != 201 {
+            answer.assert_problem(503);
+            break;
+        }
+        answered.push(email);
+        assert!(answered.len() < 5000, "the disk is never full");
+    }
+    served.client.get("/api/users/organizations").bearer(served.admin()).send().await.assert_ok(200);
+    create(&served, "more@example.com").await.assert_problem(503);
+    served.process.kill().await.unwrap();
+
+    let served = Served::start_in(&data_dir).await;
+    create(&served, "more@example.com").await.assert_ok(201);
+    drop(served);
+    let world = World::start_in(&data_dir).await;
+    for email in &answered {
+        assert!(world.user_id_of(email).await.is_some(), "lost: {email}");
+    }
 }

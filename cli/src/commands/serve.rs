@@ -19,7 +19,13 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     // From here on: what goes wrong before is what `start` returns.
     telemetry::init();
     output::print(&greeting(&system, &kept))?;
-    told_to_end.await;
+    tokio::select! {
+        () = told_to_end => {}
+        () = system.data_gone() => {
+            let message = format!("{kept} is gone, and what was kept there: the system ends, for it would keep nothing");
+            return Err(Failure::new(message));
+        }
+    }
     system.stop().await;
     Ok(())
 }

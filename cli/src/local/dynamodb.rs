@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The database's file in the data directory.
-const FILE: &str = "dynamodb.sqlite";
+pub(super) const FILE: &str = "dynamodb.sqlite";
 
 /// Starts the API on `listener`; it runs until `stopped` turns true.
 pub(super) fn start(
@@ -19,8 +19,13 @@ pub(super) fn start(
     let database = match data_dir {
         Some(data_dir) => {
             let file = data_dir.join(FILE);
-            Database::new(&file.to_string_lossy())
-                .map_err(|error| format!("cannot open the table's file {}: {error}", file.display()))?
+            Database::new(&file.to_string_lossy()).map_err(|error| {
+                format!(
+                    "cannot open the table's file {}: is it damaged, or of another program? Delete it, or choose another \
+                     directory with --data-dir ({error})",
+                    file.display()
+                )
+            })?
         }
         None => Database::memory().map_err(|error| format!("cannot make a table in memory: {error}"))?,
     };

@@ -1,6 +1,7 @@
 //! The whole service in one process: an HTTP server in API Gateway's place, the very handlers that
 //! run in Lambda, and a real DynamoDB API behind the same AWS SDK client.
 
+mod data_dir;
 mod demo;
 mod dynamodb;
 mod gateway;
@@ -104,6 +105,7 @@ pub struct LocalSystem {
     /// The key that signs its tokens.
     pub signing_key: SigningKey,
     clock: Clock,
+    data_dir: Option<PathBuf>,
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_dynamodb: watch::Sender<bool>,
@@ -121,7 +123,7 @@ impl LocalSystem {
         };
         let (api_address, dynamodb_address) = (address(&api_listener)?, address(&dynamodb_listener)?);
         let signing_key = match &data_dir {
-            Some(data_dir) => SigningKey::kept_in(data_dir),
+            Some(data_dir) => data_dir::prepare(data_dir).and_then(|()| SigningKey::kept_in(data_dir)),
             None => SigningKey::generate(),
         };
         let signing_key = signing_key.map_err(StartError)?;
@@ -131,7 +133,14 @@ impl LocalSystem {
             dynamodb::start(dynamodb_listener, data_dir.as_deref(), stopped).map_err(StartError)?;
         let table = Table::local(TABLE_NAME, &format!("http://{dynamodb_address}"));
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
-            StartError(format!("the table was not made ready: {}", error.log().unwrap_or("?")))
+            let why = error.log().unwrap_or("?");
+            StartError(match &data_dir {
+                Some(data_dir) => {
+                    let data_dir = data_dir.display();
+                    format!("the table was not made ready: {why}: can {data_dir} be written to, and is its disk not full?")
+                }
+                None => format!("the table was not made ready: {why}"),
+            })
         })?;
 
         let functions = functions(&table, &clock, observer.as_ref()).await?;
@@ -143,6 +152,7 @@ impl LocalSystem {
             table,
             signing_key,
             clock,
+            data_dir,
             stop_gateway,
             gateway,
             stop_dynamodb,
@@ -160,6 +170,15 @@ impl LocalSystem {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Resolves once what is kept is gone: its directory was removed, say. What is written from then
+    /// on would be lost at the end.
+    pub async fn data_gone(&self) {
+        match &self.data_dir {
+            Some(data_dir) => data_dir::gone(data_dir.join(dynamodb::FILE)).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Ends it: requests in flight finish first, for at most 0.8 s.

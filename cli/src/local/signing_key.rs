@@ -1,7 +1,7 @@
 //! The key that signs the local system's tokens: ECDSA on P-256 (ES256).
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, EcdsaKeyPair, Ke
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
 
+use super::data_dir::{create_private_dir, write_private};
 use super::{AUDIENCE, ISSUER};
 
 /// The key's file in the data directory: PKCS #8 (RFC 5958), DER.
@@ -127,22 +128,4 @@ fn new_pkcs8() -> Result<Vec<u8>, String> {
     EcdsaKeyPair::generate_pkcs8(&ES256, &SystemRandom::new())
         .map(|pkcs8| pkcs8.as_ref().to_vec())
         .map_err(|_| "the operating system gave no randomness for a signing key".to_owned())
-}
-
-fn create_private_dir(dir: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-fn write_private(file: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(file)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

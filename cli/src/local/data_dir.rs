@@ -1,0 +1,81 @@
+//! The directory in which a local system keeps everything.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file that says how what is kept is laid out.
+const VERSION_FILE: &str = "version";
+/// The layout that this program reads and writes.
+const VERSION: &str = "1";
+/// How often it is looked whether the directory is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Makes the directory where there is none, for its owner alone.
+///
+/// # Errors
+/// Says that it cannot be made or written to, or that what it holds is of another version.
+pub(super) fn prepare(data_dir: &Path) -> Result<(), String> {
+    create_private_dir(data_dir).map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+    let file = data_dir.join(VERSION_FILE);
+    let fault = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", file.display());
+    match fs::read_to_string(&file) {
+        Ok(version) if version.trim_end() == VERSION => {}
+        Ok(version) => {
+            return Err(format!(
+                "{} was made by another version of this program: its data is of version {:?}, read here is \
+                 version {VERSION}. Use that program, or another directory with --data-dir",
+                data_dir.display(),
+                version.trim_end()
+            ));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(fault("read", error)),
+    }
+    // Written at every start: so a directory that takes no more data is found now and not by a request.
+    let draft = data_dir.join(format!("{VERSION_FILE}.{}", std::process::id()));
+    let written = write_private(&draft, VERSION.as_bytes()).and_then(|()| fs::rename(&draft, &file));
+    if written.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    written.map_err(|error| fault("write", error))
+}
+
+/// Resolves once a file is no longer the one that it was.
+pub(super) async fn gone(file: PathBuf) {
+    let first = identity(&file);
+    while identity(&file) == first {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What tells a file from another one of its name.
+fn identity(file: &Path) -> Option<impl PartialEq + use<>> {
+    let metadata = fs::metadata(file).ok()?;
+    #[cfg(unix)]
+    return Some((
+        std::os::unix::fs::MetadataExt::dev(&metadata),
+        std::os::unix::fs::MetadataExt::ino(&metadata),
+    ));
+    #[cfg(not(unix))]
+    return Some(metadata.created().ok());
+}
+
+pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+pub(super) fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(file)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
