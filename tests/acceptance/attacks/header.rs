@@ -121,9 +121,15 @@ pub fn extensions(stage: &Stage, role: &str) -> Vec<Attack> {
         ("`crit` a string", "crit", json!("unheard-of")),
         ("`crit` an object", "crit", json!({})),
         ("`crit` `false`", "crit", json!(false)),
+        ("`crit` `null`", "crit", Value::Null),
         ("`crit` of `b64`, without `b64`", "crit", json!(["b64"])),
+        ("`b64` `false` without `crit`", "b64", json!(false)),
+        ("`b64` `true` without `crit`", "b64", json!(true)),
+        ("`b64` `null`", "b64", Value::Null),
         ("`zip`", "zip", json!("DEF")),
+        ("`zip` `null`", "zip", Value::Null),
         ("`enc`", "enc", json!("A128GCM")),
+        ("`enc` `null`", "enc", Value::Null),
     ]
     .into_iter()
     .map(|(attack, name, value)| Attack::refused(attack, [with(name, &value)]))

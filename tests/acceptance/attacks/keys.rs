@@ -159,6 +159,7 @@ pub fn brought_along(stage: &Stage, role: &str) -> Vec<Attack> {
     rows.push(Attack::refused("`jwk` with a secret, signed by it", [jws(&header, &payload, &secret)]));
     for (name, member, value) in [
         ("`jwk` of a stranger", "jwk", jwk),
+        ("`jwk` that is no key", "jwk", json!("none")),
         ("`jku`", "jku", json!(url)),
         ("`x5u`", "x5u", json!(url)),
         ("`x5c` that is no certificate", "x5c", json!(["none"])),
@@ -211,6 +212,7 @@ pub fn kids(stage: &Stage, role: &str) -> Vec<Attack> {
         ("5 kB", json!("x".repeat(4800))),
         ("10 kB", json!("x".repeat(10_000))),
         ("a number", json!(256)),
+        ("`null`", Value::Null),
         ("`true`", json!(true)),
         ("an array of the known id", json!(["ES256"])),
         ("an object", json!({ "kid": "ES256" })),

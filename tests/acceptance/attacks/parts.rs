@@ -195,6 +195,9 @@ pub fn duplicates(stage: &Stage, role: &str) -> Vec<Attack> {
         ("`kid` twice, once in escapes", r#"{"alg":"ES256","kid":"ES256","k\u0069d":"ES384"}"#),
         ("`typ` twice", r#"{"alg":"ES256","kid":"ES256","typ":"JWT","typ":"JWT"}"#),
         ("`jwk` twice", r#"{"alg":"ES256","kid":"ES256","jwk":{},"jwk":{}}"#),
+        ("`crit` twice", r#"{"alg":"ES256","kid":"ES256","crit":null,"crit":null}"#),
+        ("an unknown member twice", r#"{"alg":"ES256","kid":"ES256","x":1,"x":1}"#),
+        ("an unknown member twice, once in escapes", r#"{"alg":"ES256","kid":"ES256","x":1,"\u0078":1}"#),
     ]
     .into_iter()
     .map(|(name, header)| Attack::refused(format!("header: {name}"), [headed(header)]))
