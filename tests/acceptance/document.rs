@@ -690,21 +690,21 @@ const MATTERS: &[Row] = &[
         &[
             "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
             "authorization::the_problems_of_a_refused_token_tell_nothing_of_why",
-            "authorization::a_header_that_is_not_one_of_a_bearer_token_is_refused",
-            "authorization::a_token_counts_until_60_s_after_its_exp",
+            "attacks::an_authorization_header_is_one_of_a_bearer_token",
+            "attacks::a_token_counts_until_60_s_after_its_exp_and_from_60_s_before_its_nbf",
         ],
     ),
     (
         "Valid token without the role",
         &[
             "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
-            "authorization::roles_are_a_string_or_an_array_under_either_name_and_spelled_exactly",
+            "attacks::a_role_is_exactly_itself",
             "get_profile::an_admin_token_without_the_customer_role_does_not_open_the_profile",
         ],
     ),
     (
         "Token without the claim an endpoint needs (user id, organization id)",
-        &["authorization::a_token_without_a_claim_that_the_endpoint_needs_is_refused"],
+        &["attacks::a_token_without_a_claim_that_the_endpoint_needs_is_refused"],
     ),
     (
         "`POST /api/users`, new account",

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method};
@@ -439,6 +437,12 @@ impl Call {
         self
     }
 
+    /// One more line of a header that may be there already.
+    pub fn line(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self
@@ -548,12 +552,6 @@ impl Answer {
         self.assert_well_formed();
         self.json()
     }
-}
-
-/// An unsigned token (RFC 7515, appendix A.5).
-pub fn unsigned(payload: &Value) -> String {
-    let header = json!({ "alg": "none", "typ": "JWT" });
-    format!("Bearer {}.{}.", BASE64URL.encode(header.to_string()), BASE64URL.encode(payload.to_string()))
 }
 
 /// What a TLS server needs to be `localhost`, and the root certificate that vouches for it, in PEM.

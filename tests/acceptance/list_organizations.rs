@@ -97,7 +97,19 @@ async fn is_400_where_neither_user_id_nor_email_claim_finds_a_user() {
     let answer = of_claims(&world, std::slice::from_ref(&unknown)).await;
     answer.assert_invalid(&["UserId"]);
     insta::assert_json_snapshot!(answer.stable_json());
-    for email in [json!("nobody@example.com"), json!("nonsense"), json!(7), Value::Null] {
+    for email in [
+        json!("nobody@example.com"),
+        json!("nonsense"),
+        json!(""),
+        json!("#"),
+        json!("jane@example.com#EMAIL"),
+        json!("jane\0@example.com"),
+        json!("jane@exam\r\nple.com"),
+        json!("x".repeat(5000)),
+        json!(["jane@example.com"]),
+        json!(7),
+        Value::Null,
+    ] {
         let other = of_claims(&world, &[unknown.clone(), ("email", email)]).await;
         assert_eq!(other.status, 400);
         assert_eq!(other.stable_json(), answer.stable_json());

@@ -11,7 +11,9 @@
 )]
 
 mod harness;
+mod key_pairs;
 
+mod attacks;
 mod authorization;
 mod binaries;
 mod check_user_exists;

@@ -6,6 +6,7 @@ mod policy;
 mod ring_provider;
 mod signing_keys;
 mod token;
+mod unique_names;
 
 pub use claims::{Caller, ClaimNames};
 pub use jws::{Jws, MAX_TOKEN_BYTES};

@@ -43,6 +43,9 @@ impl Verifier<Vec<u8>> for RingVerifier {
 impl RingVerifier {
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         let verified = match self.algorithm {
+            // The one place with a secret in its hands. *ring* compares in constant time; what ends
+            // sooner does so for the token's own form and length, or for what is no secret: ids and
+            // algorithms.
             Algorithm::HS256 => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.try_get_as_bytes()?);
                 hmac::verify(&key, message, signature).is_ok()

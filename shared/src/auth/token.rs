@@ -1,15 +1,14 @@
 //! Verification of access tokens: JWTs (RFC 7519), by the rules of RFC 8725.
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::claims::{Caller, ClaimNames};
 use super::jws::Jws;
 use super::policy::Policy;
 use super::signing_keys::SigningKeySource;
+use super::unique_names;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::http::Request;
@@ -63,8 +62,8 @@ impl TokenVerifier {
         let jws = Jws::parse(token).map_err(Error::token_invalid)?;
         let keys = self.keys.keys_for(jws.key_id()).await?;
         let payload = jws.verify(&keys).map_err(Error::token_invalid)?;
-        let Claims(claims) = serde_json::from_slice(&payload)
-            .map_err(|_| Error::token_invalid("the token's payload is not an object with unique names"))?;
+        let claims = unique_names::object(&payload)
+            .ok_or_else(|| Error::token_invalid("the token's payload is not an object with unique names"))?;
         self.check(&claims).map_err(Error::token_invalid)?;
         Ok(Caller::from_claims(&claims, &self.claim_names))
     }
@@ -111,34 +110,4 @@ fn numeric_date(value: &Value) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
     let millis = (seconds * 1000.0) as i64;
     Some(Timestamp::from_millis(millis))
-}
-
-/// The claims of a token. A claim given twice is refused: two readers could take either one
-/// (RFC 7519, section 4).
-struct Claims(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UniqueNames;
-
-        impl<'de> Visitor<'de> for UniqueNames {
-            type Value = Claims;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object without duplicate names")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Claims, A::Error> {
-                let mut claims = Map::new();
-                while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    if claims.insert(name, value).is_some() {
-                        return Err(A::Error::custom("duplicate name"));
-                    }
-                }
-                Ok(Claims(claims))
-            }
-        }
-
-        deserializer.deserialize_map(UniqueNames)
-    }
 }
