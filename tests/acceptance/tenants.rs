@@ -521,3 +521,26 @@ async fn creating_an_account_that_another_organization_has_gives_four_fields_and
         assert_eq!(tenants.ask(&other, request).await, *before, "B sees what it saw");
     }
 }
+
+#[tokio::test]
+async fn how_much_a_stranger_has_and_whether_it_is_broken_shows_to_nobody() {
+    let organizations = &LOOK_ALIKES[0];
+    let mut tenants = Tenants::start(organizations).await;
+    let many: Vec<_> = (0..600).map(|n| format!("org_b{n:03}")).collect();
+    let partition = format!("USER#{STRANGER}");
+    tenants.world.multiply(&partition, &format!("CUSTOMER#{ELSEWHERE}"), ELSEWHERE, &many).await;
+    tenants.world.assert_more_than_one_page(&partition).await;
+    let broken = json!({ "PK": { "S": "USER#kp_uuu" }, "SK": { "S": "CUSTOMER#org_0" } });
+    tenants.world.put_item(&broken).await;
+
+    let admin = caller("Admin", "kp_uu", organizations.a);
+    let nobody = tenants.ask(&admin, &Request::Associations("kp_".into())).await;
+    for stranger in ["kp_uuu", STRANGER] {
+        assert_eq!(tenants.ask(&admin, &Request::Associations(stranger.into())).await, nobody);
+    }
+    // Who is known by what lies on a later page is known.
+    let person = tenants.platform.people.get_mut(STRANGER).unwrap();
+    person.customer_numbers.extend(many.into_iter().map(|id| (id, "C-10".to_owned())));
+    let in_b = caller("Admin", "kp_uuu", organizations.b);
+    tenants.ask(&in_b, &Request::Associations(STRANGER.into())).await;
+}
