@@ -391,6 +391,27 @@ async fn every_caller_sees_of_every_user_what_the_document_gives_and_of_stranger
 }
 
 #[tokio::test]
+async fn an_admin_of_an_organization_that_does_not_exist_learns_of_no_account() {
+    for organizations in &LOOK_ALIKES {
+        let tenants = Tenants::start(organizations).await;
+        let before = tenants.items().await;
+        for (role, organization) in [
+            ("Admin", organizations.missing),
+            ("Customer", organizations.missing),
+            ("Customer", organizations.a),
+        ] {
+            let caller = caller(role, "kp_uu", organization);
+            let nobody = tenants.ask(&caller, &Request::Create(tenants.email_of("kp_"))).await;
+            for target in tenants.targets() {
+                let seen = tenants.ask(&caller, &Request::Create(tenants.email_of(&target))).await;
+                assert_eq!(seen, nobody, "{target}");
+            }
+        }
+        assert_eq!(tenants.items().await, before);
+    }
+}
+
+#[tokio::test]
 async fn the_public_look_up_tells_of_an_address_whether_it_is_registered_and_nothing_by_its_calls() {
     let tenants = Tenants::start(&LOOK_ALIKES[0]).await;
     let nobody = caller("", "", "");

@@ -32,7 +32,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-pub use accounts::{Creation, Joining, NewMembership};
+pub use accounts::{Creation, Joining, NewMembership, Registration};
 pub use administration::TableDescription;
 pub use customer_associations::AssociateError;
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
