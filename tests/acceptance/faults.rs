@@ -98,18 +98,18 @@ const TRANSACTION: Call = ("TransactWriteItems", "");
 const BATCH: Call = ("BatchGetItem", "");
 const QUERY: Call = ("Query", "");
 
-const PATHS: [Path; 8] = [
+const PATHS: [Path; 9] = [
     Path {
         name: "create-user, new",
         endpoint: "create-user",
         status: 201,
-        calls: &[KEYS, CLAIM, TRANSACTION],
+        calls: &[KEYS, BATCH, TRANSACTION],
     },
     Path {
         name: "create-user, registered",
         endpoint: "create-user",
         status: 200,
-        calls: &[KEYS, CLAIM, TRANSACTION, ("GetItem", "USER#")],
+        calls: &[KEYS, BATCH, TRANSACTION, ("GetItem", "USER#")],
     },
     Path { name: "get-profile", endpoint: "get-profile", status: 200, calls: &[KEYS, BATCH] },
     Path {
@@ -141,6 +141,12 @@ const PATHS: [Path; 8] = [
         endpoint: "list-customer-associations",
         status: 200,
         calls: &[KEYS, QUERY],
+    },
+    Path {
+        name: "list-customer-associations, of a stranger",
+        endpoint: "list-customer-associations",
+        status: 200,
+        calls: &[QUERY, BATCH],
     },
 ];
 
@@ -346,6 +352,7 @@ impl Case {
         }
         let query = match self.path.endpoint {
             "check-user-exists" => "Email=jane%40example.com".to_owned(),
+            _ if self.path.name.ends_with("stranger") => "UserId=kp_unknown".to_owned(),
             _ => format!("UserId={JANE}"),
         };
         // Each client of its own, so that no limit is met.
@@ -541,10 +548,10 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_table_is_not_multiplied() {
     let world = World::start().await;
-    let always = |fault| Proxy::start(world.system.dynamodb_address, CLAIM, fault, true);
+    let always = |fault| Proxy::start(world.system.dynamodb_address, BATCH, fault, true);
     let proxy = always(Error500).await;
     let app = app(&world, &proxy.url);
-    let case = Case { number: 0, path: &PATHS[0], call: CLAIM, fault: Error500, always: true };
+    let case = Case { number: 0, path: &PATHS[0], call: BATCH, fault: Error500, always: true };
     let calls = (0..60).map(|_| {
         let (endpoint, event) = case.request(&world);
         function::respond(endpoint, &app, event.into(), TIME_LEFT)

@@ -359,6 +359,12 @@ impl Invocation {
         self.body(body)
     }
 
+    /// Any part of the event.
+    pub fn part(mut self, name: &str, value: Value) -> Self {
+        self.event[name] = value;
+        self
+    }
+
     pub fn time_left(mut self, time_left: Duration) -> Self {
         self.time_left = time_left;
         self

@@ -34,4 +34,5 @@ mod policies;
 mod refresh_signing_keys;
 mod requests;
 mod security;
+mod tenants;
 mod vectors;

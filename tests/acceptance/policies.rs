@@ -274,6 +274,7 @@ async fn drive_every_path(world: &World) {
     world.get("/api/users/organizations").bearer(world.signed(&by_email)).send().await.assert_ok(200);
     get(&format!("/api/users/customer-association?UserId={JANE}"), "Admin", JANE).await.assert_ok(200);
     get(&format!("/api/users/customer-associations?UserId={JANE}"), "Admin", JANE).await.assert_ok(200);
+    get("/api/users/customer-associations?UserId=kp_unknown", "Admin", JANE).await.assert_ok(200);
 }
 
 /// The calls of `refresh-signing-keys`, which no gateway serves: as its own test makes them.

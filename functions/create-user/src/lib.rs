@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::auth::Policy;
 use shared::http::{BodyFields, Request, Response, UserView};
 use shared::model::{Email, Password, PersonName, PhoneNumber, User, UserId};
-use shared::table::{Creation, Joining, NewMembership};
+use shared::table::{Creation, Joining, NewMembership, Registration};
 use shared::{App, Endpoint, Error};
 
 /// Requires the Admin role.
@@ -28,9 +28,10 @@ async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     };
     let new_user = NewUser::parse(request)?;
 
-    match app.table.user_id_of(&new_user.email).await? {
-        Some(user_id) => reuse(app, &user_id, &membership).await,
-        None => create(app, new_user, &membership).await,
+    match app.table.registration(&new_user.email, &membership.organization_id).await? {
+        Registration::Free => create(app, new_user, &membership).await,
+        Registration::Taken(user_id) => reuse(app, &user_id, &membership).await,
+        Registration::OrganizationMissing => Err(organization_missing()),
     }
 }
 

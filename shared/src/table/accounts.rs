@@ -7,7 +7,7 @@ use super::transaction::{Outcome, Transaction};
 use super::{Table, time, users};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{OrganizationId, PasswordHash, User, UserId};
+use crate::model::{Email, OrganizationId, PasswordHash, User, UserId};
 
 /// A membership to be added: where, by whom, when.
 #[derive(Clone, Debug)]
@@ -18,6 +18,17 @@ pub struct NewMembership {
     pub added_by: UserId,
     /// When.
     pub joined_at: Timestamp,
+}
+
+/// What an account that is to be created would meet.
+#[derive(Debug)]
+pub enum Registration {
+    /// Nobody has the e-mail address.
+    Free,
+    /// This account has it.
+    Taken(UserId),
+    /// There is no such organization.
+    OrganizationMissing,
 }
 
 /// What became of an account that was to be created.
@@ -43,6 +54,23 @@ pub enum Joining {
 }
 
 impl Table {
+    /// Looks an e-mail address up for a creation in an organization. For one that does not exist,
+    /// neither the answer nor the calls to come tell whether the address is registered.
+    pub async fn registration(
+        &self,
+        email: &Email,
+        organization: &OrganizationId,
+    ) -> Result<Registration, Error> {
+        let keys = [Key::email_claim(&email.normalized()), Key::organization(organization)];
+        let items = self.batch_get(&keys).await?;
+        let find = |kind| items.iter().find(|item| item.kind() == kind);
+        match (find(KeyKind::Organization), find(KeyKind::EmailClaim)) {
+            (None, _) => Ok(Registration::OrganizationMissing),
+            (_, None) => Ok(Registration::Free),
+            (_, Some(claim)) => claim.required(USER_ID).map(Registration::Taken),
+        }
+    }
+
     /// Creates an account in one transaction: e-mail claim, user, credential and membership, if the
     /// organization exists. At most one account can ever hold an e-mail claim.
     pub async fn create_account(

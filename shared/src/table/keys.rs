@@ -164,8 +164,8 @@ impl Range {
     }
 
     /// The values of [`RANGE_CONDITION`]: partition, first and last sort key.
-    pub(super) fn into_attributes(self) -> [AttributeValue; 3] {
-        [self.partition, self.first, self.last].map(AttributeValue::S)
+    pub(super) fn to_attributes(&self) -> [AttributeValue; 3] {
+        [&self.partition, &self.first, &self.last].map(|text| AttributeValue::S(text.clone()))
     }
 }
 

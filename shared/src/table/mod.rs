@@ -32,7 +32,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledSt
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-pub use accounts::{Creation, Joining, NewMembership};
+pub use accounts::{Creation, Joining, NewMembership, Registration};
 pub use administration::TableDescription;
 pub use customer_associations::AssociateError;
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
@@ -236,32 +236,43 @@ impl Table {
 
     /// All items of a partition whose sort keys lie in a range, ends included, in their order.
     async fn query(&self, range: keys::Range) -> Result<Vec<Item>, Error> {
-        let [partition, first, last] = range.into_attributes();
-        let mut items = Vec::new();
-        let mut next_page: Option<HashMap<String, AttributeValue>> = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .key_condition_expression(keys::RANGE_CONDITION)
-                .expression_attribute_values(":partition", partition.clone())
-                .expression_attribute_values(":first", first.clone())
-                .expression_attribute_values(":last", last.clone())
-                .consistent_read(true)
-                .set_exclusive_start_key(next_page)
-                .send()
-                .await
-                .map_err(|error| error::from_sdk("Query", &error))?;
-            for attributes in output.items.into_iter().flatten() {
-                items.push(Item::with_key(attributes)?);
-            }
-            next_page = output.last_evaluated_key;
-            if next_page.is_none() {
-                return Ok(items);
-            }
+        let mut page = self.query_page(&range, None).await?;
+        let mut items = page.items;
+        while page.next.is_some() {
+            page = self.query_page(&range, page.next).await?;
+            items.append(&mut page.items);
         }
+        Ok(items)
     }
+
+    async fn query_page(&self, range: &keys::Range, start: Option<PageStart>) -> Result<Page, Error> {
+        let [partition, first, last] = range.to_attributes();
+        let output = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression(keys::RANGE_CONDITION)
+            .expression_attribute_values(":partition", partition)
+            .expression_attribute_values(":first", first)
+            .expression_attribute_values(":last", last)
+            .consistent_read(true)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("Query", &error))?;
+        let items = output.items.into_iter().flatten().map(Item::with_key).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: output.last_evaluated_key })
+    }
+}
+
+/// Where a query goes on.
+type PageStart = HashMap<String, AttributeValue>;
+
+/// What one query gives: at most 1 MB of items.
+struct Page {
+    items: Vec<Item>,
+    /// Where there is more.
+    next: Option<PageStart>,
 }
 
 fn http_client(roots: TrustedRoots) -> HttpClient {
