@@ -1,0 +1,313 @@
+//! The limits: ratios of medians of one run, so that they hold on any machine.
+
+use crate::figures::Figures;
+use crate::subjects::{Language, Role, Subject};
+
+/// What argon2id has in memory while it hashes a password, by default (`PASSWORD_HASH_MEMORY_KIB`).
+const HASH_MEMORY: f64 = 19_456.0 * 1024.0;
+/// The function that verifies no token.
+const PUBLIC: &str = "check-user-exists";
+
+/// A figure that has a limit.
+#[derive(Clone, Copy, PartialEq)]
+enum Figure {
+    Start,
+    First,
+    Warm,
+    Processor,
+    Ours,
+    Memory,
+    Binary,
+    Zip,
+}
+
+/// Whose figure has it.
+#[derive(Clone, Copy, PartialEq)]
+enum Whose {
+    /// The function that opens no connection at its start.
+    Scheduled,
+    /// The six on the request path.
+    OnRequestPath,
+    /// Those, each where it hashes no password.
+    WithoutHash,
+    /// All seven.
+    All,
+}
+
+/// What it is compared with.
+#[derive(Clone, Copy, PartialEq)]
+enum Against {
+    /// The no-op of `lambda_http`.
+    Floor,
+    /// The bare client with as many calls.
+    Client,
+    /// The same work in another language: how many times better it must be, at least.
+    Peer(Language),
+    /// Nothing: the limit is in microseconds or bytes.
+    Nothing,
+}
+
+struct Limit {
+    what: &'static str,
+    figure: Figure,
+    whose: Whose,
+    against: Against,
+    bound: f64,
+}
+
+const fn limit(what: &'static str, figure: Figure, whose: Whose, against: Against, bound: f64) -> Limit {
+    Limit { what, figure, whose, against, bound }
+}
+
+/// All of them.
+#[rustfmt::skip]
+const LIMITS: &[Limit] = &[
+    limit("start, no connection / no-op", Figure::Start, Whose::Scheduled, Against::Floor, 1.3),
+    limit("start / bare client", Figure::Start, Whose::OnRequestPath, Against::Client, 1.2),
+    limit("first request / bare client", Figure::First, Whose::WithoutHash, Against::Client, 1.5),
+    limit("our time on a warm request, µs", Figure::Ours, Whose::WithoutHash, Against::Nothing, 100.0),
+    limit("CPU of a warm request / bare client", Figure::Processor, Whose::WithoutHash, Against::Client, 1.8),
+    limit("peak memory / no-op", Figure::Memory, Whose::All, Against::Floor, 2.0),
+    limit("binary, bytes", Figure::Binary, Whose::All, Against::Nothing, 5e6),
+    limit("zip, bytes", Figure::Zip, Whose::All, Against::Nothing, 2.5e6),
+    limit("Node's start / ours", Figure::Start, Whose::OnRequestPath, Against::Peer(Language::Node), 20.0),
+    limit("Node's warm request / ours", Figure::Warm, Whose::OnRequestPath, Against::Peer(Language::Node), 4.0),
+    limit("Node's memory / ours", Figure::Memory, Whose::OnRequestPath, Against::Peer(Language::Node), 6.0),
+    limit("Python's start / ours", Figure::Start, Whose::OnRequestPath, Against::Peer(Language::Python), 20.0),
+    limit("Python's warm request / ours", Figure::Warm, Whose::OnRequestPath, Against::Peer(Language::Python), 4.0),
+    limit("Python's memory / ours", Figure::Memory, Whose::OnRequestPath, Against::Peer(Language::Python), 6.0),
+    limit("Go's start / ours", Figure::Start, Whose::OnRequestPath, Against::Peer(Language::Go), 1.0),
+    limit("Go's warm request / ours", Figure::Warm, Whose::OnRequestPath, Against::Peer(Language::Go), 1.0),
+    limit("Go's memory / ours", Figure::Memory, Whose::OnRequestPath, Against::Peer(Language::Go), 1.0),
+];
+
+/// A subject and its figures; none where it failed.
+pub struct Measured<'a> {
+    /// The subject.
+    pub subject: &'a Subject,
+    /// Its figures.
+    pub figures: Option<Figures>,
+}
+
+/// A limit, and how a subject stands to it.
+pub struct Verdict {
+    /// What is limited.
+    pub what: &'static str,
+    /// Who was measured.
+    pub subject: &'static str,
+    /// What was measured.
+    pub measured: f64,
+    /// The limit: the most, or against a peer the least.
+    pub bound: f64,
+    /// Whether it must be reached, not kept below.
+    pub at_least: bool,
+    /// Whether a margin does not apply: a size is the same on every machine.
+    is_size: bool,
+}
+
+impl Verdict {
+    /// Whether it is kept, or would be if it were looser by `margin`.
+    pub fn is_kept(&self, margin: f64) -> bool {
+        let margin = if self.is_size { 1.0 } else { margin };
+        if self.at_least { self.measured * margin > self.bound } else { self.measured <= self.bound * margin }
+    }
+}
+
+/// How all measured subjects stand to their limits. A limit against what was not measured, a peer
+/// that is not installed say, is left out.
+pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for limit in LIMITS {
+        for measured in all.iter().filter(|measured| is_meant(limit, measured.subject)) {
+            let Some(value) = value(limit, measured, all, verification) else { continue };
+            verdicts.push(Verdict {
+                what: limit.what,
+                subject: measured.subject.name,
+                measured: value,
+                bound: limit.bound,
+                at_least: matches!(limit.against, Against::Peer(_)),
+                is_size: matches!(limit.figure, Figure::Binary | Figure::Zip),
+            });
+        }
+    }
+    verdicts
+}
+
+/// What a function does of itself on a warm request: without the table, the no-op and the
+/// verification of a token.
+pub fn our_time(measured: &Measured, all: &[Measured], verification: f64) -> Option<f64> {
+    let floor = floor(all)?.figures?.warm?;
+    let warm = measured.figures?.warm?;
+    Some(warm.besides_table - floor.p50.median - verification_of(measured.subject, verification))
+}
+
+fn is_meant(limit: &Limit, subject: &Subject) -> bool {
+    match (limit.whose, subject.role) {
+        (Whose::Scheduled | Whose::All, Role::Scheduled) => true,
+        (Whose::OnRequestPath | Whose::All, Role::Function(_)) => true,
+        (Whose::WithoutHash, Role::Function(_)) => !subject.hashes,
+        _ => false,
+    }
+}
+
+fn value(limit: &Limit, measured: &Measured, all: &[Measured], verification: f64) -> Option<f64> {
+    let figure = |measured: &Measured| -> Option<f64> {
+        let figures = measured.figures?;
+        Some(match limit.figure {
+            Figure::Start => figures.start.median,
+            Figure::First => figures.first.median,
+            Figure::Warm => figures.warm?.p50.median,
+            Figure::Processor => {
+                figures.warm?.processor.median - verification_of(measured.subject, verification)
+            }
+            Figure::Ours => our_time(measured, all, verification)?,
+            Figure::Memory if measured.subject.hashes => figures.peak_memory.median - HASH_MEMORY,
+            Figure::Memory => figures.peak_memory.median,
+            #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
+            Figure::Binary => measured.subject.sizes?.unpacked as f64,
+            #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
+            Figure::Zip => measured.subject.sizes?.zipped as f64,
+        })
+    };
+    let ours = figure(measured)?;
+    match limit.against {
+        Against::Nothing => Some(ours),
+        Against::Floor => Some(ours / figure(floor(all)?)?),
+        Against::Client => {
+            let Role::Function(calls) = measured.subject.role else { return None };
+            Some(ours / figure(all.iter().find(|other| other.subject.role == Role::Client(calls))?)?)
+        }
+        Against::Peer(language) => {
+            let same_work = |other: &&Measured| {
+                matches!(other.subject.role, Role::Peer(other, _) if other == language)
+                    && other.subject.work() == measured.subject.name
+            };
+            Some(figure(all.iter().find(same_work)?)? / ours)
+        }
+    }
+}
+
+fn floor<'a, 'b>(all: &'a [Measured<'b>]) -> Option<&'a Measured<'b>> {
+    all.iter().find(|measured| measured.subject.role == Role::Floor)
+}
+
+fn verification_of(subject: &Subject, verification: f64) -> f64 {
+    let verifies = matches!(subject.role, Role::Function(_)) && subject.work() != PUBLIC;
+    if verifies { verification } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::WarmFigures;
+    use crate::statistics::Summary;
+    use crate::subjects::Sizes;
+
+    fn exactly(median: f64) -> Summary {
+        Summary { median, low: median, high: median }
+    }
+
+    /// A subject of which so many bytes are deployed, zipped and not.
+    fn subject(name: &'static str, role: Role, bytes: u64) -> Subject {
+        Subject {
+            name,
+            role,
+            program: "".into(),
+            arguments: Vec::new(),
+            folder: "".into(),
+            settings: Vec::new(),
+            event: None,
+            hashes: name == "create-user",
+            log: "".into(),
+            sizes: Some(Sizes { unpacked: bytes, zipped: bytes }),
+        }
+    }
+
+    fn measured(subject: &Subject, value: f64) -> Measured<'_> {
+        let warm = WarmFigures {
+            p50: exactly(value),
+            p99: value,
+            besides_table: value,
+            table: 0.0,
+            processor: exactly(value),
+            calls: 1.0,
+            bytes: 1.0,
+        };
+        let figures = Figures {
+            start: exactly(value),
+            start_calls: exactly(1.0),
+            first: exactly(value),
+            first_processor: exactly(value),
+            warm: Some(warm),
+            peak_memory: exactly(value),
+        };
+        Measured { subject, figures: Some(figures) }
+    }
+
+    /// The limits that a function misses whose figures are so many times those of floor and client,
+    /// and the peers' so many times the function's.
+    fn missed(times: f64, peer_times: f64, bytes: u64, margin: f64) -> Vec<&'static str> {
+        let floor = subject("no-op, lambda_http", Role::Floor, 0);
+        let client = subject("bare client", Role::Client(1), 0);
+        let function = subject("get-profile", Role::Function(1), bytes);
+        let peer = subject("get-profile, Node", Role::Peer(Language::Node, 1), 0);
+        let all = [
+            measured(&floor, 50.0),
+            measured(&client, 50.0),
+            measured(&function, 50.0 * times),
+            measured(&peer, 50.0 * times * peer_times),
+        ];
+        let verdicts = verdicts(&all, 0.0);
+        verdicts.iter().filter(|verdict| !verdict.is_kept(margin)).map(|verdict| verdict.what).collect()
+    }
+
+    #[test]
+    fn each_limit_is_missed_just_above_it() {
+        assert_eq!(missed(1.2, 30.0, 2_500_000, 1.0), [""; 0]);
+        assert_eq!(missed(1.21, 30.0, 2_500_000, 1.0), ["start / bare client"]);
+        assert_eq!(missed(1.51, 30.0, 0, 1.0), ["start / bare client", "first request / bare client"]);
+        let too_slow = [
+            "start / bare client",
+            "first request / bare client",
+            "our time on a warm request, µs",
+            "CPU of a warm request / bare client",
+            "peak memory / no-op",
+        ];
+        assert_eq!(missed(3.1, 30.0, 0, 1.0), too_slow);
+        assert_eq!(missed(1.0, 30.0, 2_500_001, 1.0), ["zip, bytes"]);
+        assert_eq!(missed(1.0, 30.0, 5_000_001, 1.0), ["binary, bytes", "zip, bytes"]);
+    }
+
+    #[test]
+    fn a_peer_must_be_beaten_by_the_factor() {
+        assert_eq!(missed(1.0, 6.1, 0, 1.0), ["Node's start / ours"]);
+        assert_eq!(missed(1.0, 5.9, 0, 1.0), ["Node's start / ours", "Node's memory / ours"]);
+    }
+
+    #[test]
+    fn a_margin_loosens_what_depends_on_the_machine_and_no_size() {
+        assert_eq!(missed(1.8, 14.0, 5_000_001, 1.5), ["binary, bytes", "zip, bytes"]);
+    }
+
+    #[test]
+    fn verification_and_the_hash_are_not_held_against_a_function() {
+        let floor = subject("no-op, lambda_http", Role::Floor, 0);
+        let profile = subject("get-profile", Role::Function(1), 0);
+        let exists = subject("check-user-exists", Role::Function(2), 0);
+        let create = subject("create-user", Role::Function(2), 0);
+        let all = [
+            measured(&floor, 50.0),
+            measured(&profile, 120.0),
+            measured(&exists, 120.0),
+            measured(&create, 120.0 + HASH_MEMORY),
+        ];
+        assert_eq!(our_time(&all[1], &all, 30.0), Some(40.0));
+        assert_eq!(our_time(&all[2], &all, 30.0), Some(70.0));
+        let of_create = |what: &str| {
+            let verdicts = verdicts(&all, 30.0);
+            verdicts.iter().find(|it| it.subject == "create-user" && it.what == what).map(|it| it.measured)
+        };
+        assert_eq!(of_create("peak memory / no-op"), Some(2.4));
+        assert_eq!(of_create("our time on a warm request, µs"), None);
+    }
+}

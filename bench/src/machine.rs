@@ -1,0 +1,31 @@
+//! The machine and the time of a run, in words.
+
+use std::fs;
+use std::process::Command;
+
+/// Processor, cores, memory, system.
+pub fn describe() -> String {
+    let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .map_or(0, |kilobytes| kilobytes / (1024 * 1024));
+    let system = output("uname", &["-srm"]).unwrap_or_default();
+    format!("{processor}, {cores} cores, {memory} GiB, {system}")
+}
+
+/// The date and time in UTC.
+pub fn date() -> String {
+    output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_default()
+}
+
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let (_, value) = text.lines().find(|line| line.starts_with(name))?.split_once(':')?;
+    Some(value.trim().to_owned())
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,286 @@
+//! Times the built functions as Lambda would run them, beside a no-op, a bare client and the same
+//! work in three other languages: a Lambda Runtime API and a table of its own, on loopback.
+
+mod answers;
+mod chart;
+mod events;
+mod figures;
+mod limits;
+mod line_chart;
+mod machine;
+mod measure;
+mod process;
+mod processor_share;
+mod report;
+mod runtime_api;
+mod simulation;
+mod statistics;
+mod subjects;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::events::Tokens;
+use crate::figures::Figures;
+use crate::limits::Measured;
+use crate::measure::{Plan, Sample, one_start};
+use crate::processor_share::Limited;
+use crate::simulation::Times;
+use crate::statistics::micros;
+use crate::subjects::{Language, Role, Subject};
+use crate::table::Table;
+
+/// About what a call within a region takes.
+const IN_REGION: Duration = Duration::from_millis(3);
+
+/// The function whose work is simulated.
+const SIMULATED: &str = "get-profile";
+
+/// Times the built functions as Lambda would run them. Linux only.
+#[derive(Parser)]
+#[command(max_term_width = 100)]
+struct Options {
+    /// Fewer starts and requests, and no files written
+    #[arg(long)]
+    short: bool,
+    /// Compare with the limits; exit status 1 where one is missed
+    #[arg(long)]
+    check: bool,
+    /// How many times looser the limits are, but for the sizes
+    #[arg(long, default_value_t = 1.0)]
+    margin: f64,
+    /// Build the functions with cargo, although target/lambda has them
+    #[arg(long)]
+    build: bool,
+    /// The table speaks HTTP without TLS
+    #[arg(long)]
+    plain: bool,
+    /// Only subjects whose names contain this; floors are always measured
+    #[arg(long)]
+    only: Option<String>,
+    /// Starts of each subject
+    #[arg(long)]
+    starts: Option<usize>,
+    /// The memory size in MB whose share of a processor first requests are also given
+    #[arg(long, default_value_t = 128)]
+    memory: u32,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    // One thread: on two cores the measured process has the other one.
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(run(&options)));
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How much is measured.
+struct Extent {
+    starts: usize,
+    events: usize,
+    in_region_starts: usize,
+    in_region_events: usize,
+    share_starts: usize,
+}
+
+async fn run(options: &Options) -> Result<bool, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
+    let (mut subjects, missing) = subjects::all(&root, options.build)?;
+    if let Some(only) = &options.only {
+        subjects.retain(|subject| {
+            matches!(subject.role, Role::Floor | Role::Client(_)) || subject.name.contains(only)
+        });
+    }
+    let extent = if options.short {
+        Extent { starts: 5, events: 200, in_region_starts: 1, in_region_events: 20, share_starts: 3 }
+    } else {
+        Extent { starts: 15, events: 300, in_region_starts: 5, in_region_events: 60, share_starts: 7 }
+    };
+    let starts = options.starts.unwrap_or(extent.starts);
+    let tokens = Tokens::load(&root)?;
+    let verification = micros(tokens.verification()?);
+    let rounds = Rounds { tokens: &tokens, plain: options.plain };
+
+    let plan = Plan { settling: 50, events: extent.events, late_table: false };
+    let all = rounds.run("no delay", &subjects, starts, plan, Duration::ZERO, None).await?;
+    let plan = Plan { settling: 5, events: extent.in_region_events, late_table: false };
+    let requested: Vec<_> = subjects.iter().filter(|subject| subject.event.is_some()).collect();
+    let in_region =
+        rounds.run("3 ms", requested.iter().copied(), extent.in_region_starts, plan, IN_REGION, None).await?;
+
+    let share = processor_share::of_memory(options.memory);
+    let limited = Limited::to(share);
+    let plan = Plan { settling: 0, events: 0, late_table: false };
+    let no_delay = Duration::ZERO;
+    let limit = limited.as_ref().ok();
+    let opened =
+        rounds.run("share", requested.iter().copied(), extent.share_starts, plan, no_delay, limit).await?;
+    let callers = || requested.iter().copied().filter(|subject| subject.role != Role::Floor);
+    let plan = Plan { late_table: true, ..plan };
+    let late = rounds.run("share, late", callers(), extent.share_starts, plan, no_delay, limit).await?;
+
+    let verdicts = limits::verdicts(&all, verification);
+    let mut text = format!(
+        "{}; {}; {starts} starts of each, one of each in turn; medians, with the quartiles in brackets.\n\n",
+        machine::date(),
+        machine::describe(),
+    );
+    let mut section = |title: &str, note: &str, table: String| {
+        text.push_str(&format!("## {title}\n\n{note}\n\n{table}\n"));
+    };
+    section("No delay at the table", &explain(&subjects, verification), report::figures(&all, verification));
+    section(
+        "Each call to the table takes 3 ms longer",
+        "About what a call within a region takes.",
+        report::in_region(&in_region),
+    );
+    let how = match &limited {
+        Ok(_) => format!("By cgroup, from the end of the start on: {:.1} % of a processor.", share * 100.0),
+        Err(why) => {
+            format!("No share could be given here ({why}): full speed; CPU / {share:.3} is the least.")
+        }
+    };
+    section(
+        &format!("First request on the processor share of {} MB", options.memory),
+        &format!("{how} Without the connection, the table refuses until the function has started."),
+        report::on_a_share(&opened, &late),
+    );
+    section("Limits", "", report::verdicts(&verdicts, options.margin));
+    let simulated = simulate(&in_region, options);
+    if let Some((table, _)) = &simulated {
+        let note = format!(
+            "With the times at a table that takes 3 ms, on the processor share of {} MB. Random arrivals; an \
+             instance is gone after 5 idle minutes; what Lambda does before it starts the process is not in it.",
+            options.memory
+        );
+        section("Cold starts at an arrival rate (simulated)", &note, table.clone());
+    }
+    if !missing.is_empty() {
+        text.push_str(&format!("Not installed (`bench/peers/install`): {}.\n", missing.join("; ")));
+    }
+    println!("{text}");
+
+    if !options.short && options.only.is_none() {
+        let chart = chart::svg(&all, if limited.is_ok() { &opened } else { &[] }, options.memory);
+        write(&root.join("bench/results.md"), &format!("# Results of the bench\n\n{text}"))?;
+        write(&root.join("bench/results.svg"), &chart)?;
+        if let Some((_, chart)) = &simulated {
+            write(&root.join("bench/simulation.svg"), chart)?;
+        }
+    }
+    let failed = all.iter().filter(|measured| measured.figures.is_none()).count();
+    let missed = verdicts.iter().filter(|verdict| !verdict.is_kept(options.margin)).count();
+    if options.check {
+        println!("{missed} limits missed, {failed} subjects failed");
+    }
+    Ok(!options.check || missed + failed == 0)
+}
+
+/// The simulation's table and chart, of one function's work in all languages.
+fn simulate(in_region: &[Measured], options: &Options) -> Option<(String, String)> {
+    let share = processor_share::of_memory(options.memory);
+    let mut table = report::Table::new(&["", "requests/s", "cold %", "p50 ms", "p99 ms", "$ per million"]);
+    let mut lines = Vec::new();
+    for measured in in_region.iter().filter(|measured| measured.subject.work() == SIMULATED) {
+        let times = Times::on_share(&measured.figures?, share)?;
+        let (name, class) = match measured.subject.role {
+            Role::Peer(Language::Go, _) => ("Go", "a"),
+            Role::Peer(Language::Python, _) => ("Python", "b"),
+            Role::Peer(Language::Node, _) => ("Node", "c"),
+            _ => ("Rust", "ours"),
+        };
+        let outcomes = simulation::RATES.map(|rate| (rate, times.at_rate(rate, options.memory)));
+        for (rate, outcome) in outcomes {
+            table.row(vec![
+                name.to_owned(),
+                rate.to_string(),
+                format!("{:.2}", outcome.cold * 100.0),
+                format!("{:.1}", outcome.p50),
+                format!("{:.1}", outcome.p99),
+                format!("{:.2}", outcome.cost),
+            ]);
+        }
+        let values = outcomes.iter().map(|(_, outcome)| outcome.p99).collect();
+        lines.push(line_chart::Line { name, class, values });
+    }
+    let note = format!("measured times, each call 3 ms, on the processor share of {} MB", options.memory);
+    (!lines.is_empty()).then(|| (table.render(), line_chart::svg(&lines, &note)))
+}
+
+fn explain(subjects: &[Subject], verification: f64) -> String {
+    let functions: Option<&PathBuf> = subjects
+        .iter()
+        .find(|subject| matches!(subject.role, Role::Function(_)))
+        .map(|subject| &subject.program);
+    let built = match functions {
+        Some(program) if program.ends_with("bootstrap") => "`target/lambda`, by cargo-lambda",
+        _ => "`target/release`, by cargo",
+    };
+    format!(
+        "Functions of {built}. *table*: from the first byte of a call to the last of its answer, at the table. \
+         *ours*: a warm request without the table, the no-op, and {verification:.0} µs for the token's signature \
+         where there is one. *CPU*: user and system, a warm request. Every request has another token."
+    )
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Rounds of starts.
+struct Rounds<'a> {
+    tokens: &'a Tokens,
+    plain: bool,
+}
+
+impl Rounds<'_> {
+    /// One start of each subject a round, so that what disturbs the machine disturbs them all alike.
+    /// A subject that fails is said and left out from then on.
+    async fn run<'a>(
+        &self,
+        what: &str,
+        subjects: impl IntoIterator<Item = &'a Subject>,
+        starts: usize,
+        plan: Plan,
+        delay: Duration,
+        limited: Option<&Limited>,
+    ) -> Result<Vec<Measured<'a>>, String> {
+        let table = Table::start(self.plain, delay, &self.tokens.jwks).await?;
+        let mut subjects: Vec<(&Subject, Result<Vec<Sample>, String>)> =
+            subjects.into_iter().map(|subject| (subject, Ok(Vec::new()))).collect();
+        for round in 1..=starts {
+            eprint!("\r{what}: round {round} of {starts} ");
+            for (subject, samples) in &mut subjects {
+                let Ok(taken) = samples else { continue };
+                match one_start(subject, self.tokens, &table, plan, limited).await {
+                    Ok(sample) => taken.push(sample),
+                    Err(why) => {
+                        eprintln!("\n{} failed: {why} (see {})", subject.name, subject.log.display());
+                        *samples = Err(why);
+                    }
+                }
+            }
+        }
+        eprintln!();
+        let measured = subjects.into_iter().map(|(subject, samples)| Measured {
+            subject,
+            figures: samples.ok().and_then(|samples| Figures::of(&samples)),
+        });
+        Ok(measured.collect())
+    }
+}

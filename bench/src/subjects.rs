@@ -1,0 +1,286 @@
+//! What is measured: the floors, the functions, and the peers that do the same work.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::events::Event;
+
+/// Where Lambda's own build puts a function's binary.
+const LAMBDA_BUILD: &str = "target/lambda";
+/// Where `bench/peers/install` puts the peers.
+const INSTALLED_PEERS: &str = "target/bench-peers";
+/// Where the floors are built.
+const FLOORS: &str = "target/bench-floors";
+/// Where what the subjects write is kept: that of each one's last start.
+const LOGS: &str = "target/bench-logs";
+
+/// What a subject is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Does nothing.
+    Floor,
+    /// A bare client that makes so many calls a request.
+    Client(u32),
+    /// A function of ours that makes so many calls a request.
+    Function(u32),
+    /// A function of ours that is started only.
+    Scheduled,
+    /// The same work as a function's in another language.
+    Peer(Language, u32),
+}
+
+/// A peer's language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Language {
+    /// Go, aws-lambda-go, the SDK's version 2.
+    Go,
+    /// Python, boto3.
+    Python,
+    /// Node, the SDK's version 3, bundled.
+    Node,
+}
+
+impl Language {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Go => "Go",
+            Self::Python => "Python",
+            Self::Node => "Node",
+        }
+    }
+}
+
+/// A process to be measured.
+pub struct Subject {
+    /// Its name, unique.
+    pub name: &'static str,
+    /// What it is.
+    pub role: Role,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The folder in which it is started.
+    pub folder: PathBuf,
+    /// Settings besides those that all have.
+    pub settings: Vec<(&'static str, String)>,
+    /// What it is asked; `None` where it is started only.
+    pub event: Option<Event>,
+    /// Whether a request hashes a password, which takes far longer than all else.
+    pub hashes: bool,
+    /// Where what it writes goes.
+    pub log: PathBuf,
+    /// What is deployed, unpacked and zipped, in bytes.
+    pub sizes: Option<Sizes>,
+}
+
+/// The size of what is deployed, in bytes.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    /// The binary, or all files.
+    pub unpacked: u64,
+    /// The zip.
+    pub zipped: u64,
+}
+
+impl Subject {
+    /// The event whose answer is to be the recorded one. A floor answers nothing of the kind.
+    pub fn checked_event(&self) -> Option<&Event> {
+        self.event.as_ref().filter(|_| matches!(self.role, Role::Function(_) | Role::Peer(..)))
+    }
+
+    /// The function whose work it does.
+    pub fn work(&self) -> &'static str {
+        self.name.split_once(", ").map_or(self.name, |(work, _)| work)
+    }
+}
+
+/// The functions, with what each is asked and how often it calls the table for that.
+const FUNCTIONS: [(&str, &str, u32); 7] = [
+    (WITHOUT_HASH, "create-user", 2),
+    (WITH_HASH, "create-user", 2),
+    ("get-profile", "get-profile", 1),
+    ("check-user-exists", "check-user-exists", 2),
+    ("list-organizations", "list-organizations", 2),
+    ("get-customer-association", "get-customer-association", 1),
+    ("list-customer-associations", "list-customer-associations", 1),
+];
+/// The function that hashes a password where one is sent.
+const WITH_HASH: &str = "create-user";
+const WITHOUT_HASH: &str = "create-user, no password";
+/// The peers, with the function whose work each does.
+const PEERS: [(&str, Language, &str, u32); 6] = [
+    ("get-profile, Go", Language::Go, "get-profile", 1),
+    ("check-user-exists, Go", Language::Go, "check-user-exists", 2),
+    ("get-profile, Python", Language::Python, "get-profile", 1),
+    ("check-user-exists, Python", Language::Python, "check-user-exists", 2),
+    ("get-profile, Node", Language::Node, "get-profile", 1),
+    ("check-user-exists, Node", Language::Node, "check-user-exists", 2),
+];
+/// The one that no request calls.
+const SCHEDULED: &str = "refresh-signing-keys";
+
+/// All subjects that are there, and the peers that are not installed.
+pub fn all(root: &Path, build: bool) -> Result<(Vec<Subject>, Vec<String>), String> {
+    fs::create_dir_all(root.join(LOGS)).map_err(|error| format!("{LOGS}: {error}"))?;
+    let mut subjects = floors(root)?;
+    subjects.extend(functions(root, build)?);
+    let (peers, missing) = peers(root)?;
+    subjects.extend(peers);
+    Ok((subjects, missing))
+}
+
+fn floors(root: &Path) -> Result<Vec<Subject>, String> {
+    let workspace = root.join("bench/floors");
+    let target = root.join(FLOORS);
+    // One by one: built together they would share features, and the smallest would be no floor.
+    for package in ["floor-noop-http", "floor-noop-runtime", "floor-client"] {
+        cargo_build(&workspace, &target, &["--package", package])?;
+    }
+    let event = Event::load(root, "get-profile")?;
+    let built = target.join("release");
+    let subject = |name, role, binary: &str| Subject {
+        event: Some(event.clone()),
+        ..subject(root, name, role, &built.join(binary))
+    };
+    let client = |name, calls: u32| Subject {
+        settings: vec![("CALLS", calls.to_string())],
+        ..subject(name, Role::Client(calls), "floor-client")
+    };
+    Ok(vec![
+        subject("no-op, lambda_http", Role::Floor, "floor-noop-http"),
+        subject("no-op, lambda_runtime", Role::Floor, "floor-noop-runtime"),
+        client("bare client, 1 call", 1),
+        client("bare client, 2 calls", 2),
+    ])
+}
+
+fn functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
+    let names = FUNCTIONS.iter().map(|&(_, function, _)| function).chain([SCHEDULED]);
+    let in_lambda_build = |name: &str| root.join(LAMBDA_BUILD).join(name).join("bootstrap");
+    let build = build || names.clone().any(|name| !in_lambda_build(name).exists());
+    if build {
+        let packages: Vec<_> = names.flat_map(|name| ["--package", name]).collect();
+        cargo_build(root, &root.join("target"), &packages)?;
+    }
+    let binary =
+        |name: &str| if build { root.join("target/release").join(name) } else { in_lambda_build(name) };
+    let mut subjects = Vec::new();
+    for (name, function, calls) in FUNCTIONS {
+        let event = Event::load(root, function)?;
+        let event = if name == WITHOUT_HASH { event.without("Password")? } else { event };
+        subjects.push(Subject {
+            event: Some(event),
+            hashes: name == WITH_HASH,
+            ..subject(root, name, Role::Function(calls), &binary(function))
+        });
+    }
+    subjects.push(subject(root, SCHEDULED, Role::Scheduled, &binary(SCHEDULED)));
+    Ok(subjects)
+}
+
+fn peers(root: &Path) -> Result<(Vec<Subject>, Vec<String>), String> {
+    let mut subjects = Vec::new();
+    let mut missing = Vec::new();
+    for (name, language, function, calls) in PEERS {
+        let folder = root.join(INSTALLED_PEERS).join(language.name().to_lowercase());
+        // Written last by the installation, so that half of one counts as none.
+        if !folder.join("installed").exists() {
+            missing.push(name.to_owned());
+            continue;
+        }
+        let (program, arguments, deployed) = command(language, &folder, function)?;
+        subjects.push(Subject {
+            event: Some(Event::load(root, function)?),
+            folder: deployed.clone(),
+            settings: arguments.last().map(|handler| ("_HANDLER", handler.clone())).into_iter().collect(),
+            arguments,
+            sizes: sizes(&deployed),
+            ..subject(root, name, Role::Peer(language, calls), &program)
+        });
+    }
+    Ok((subjects, missing))
+}
+
+/// How a peer is started, and the folder that is deployed: the rest is Lambda's own.
+fn command(
+    language: Language,
+    folder: &Path,
+    function: &str,
+) -> Result<(PathBuf, Vec<String>, PathBuf), String> {
+    Ok(match language {
+        Language::Go => {
+            let deployed = folder.join(function);
+            (deployed.join("bootstrap"), Vec::new(), deployed)
+        }
+        Language::Python => {
+            let handler = format!("{}.handler", function.replace('-', "_"));
+            let arguments = vec!["-m".to_owned(), "awslambdaric".to_owned(), handler];
+            (folder.join("runtime/bin/python3"), arguments, folder.join("function"))
+        }
+        Language::Node => {
+            let client = folder.join("node_modules/aws-lambda-ric/index.mjs");
+            let arguments = vec![client.to_string_lossy().into_owned(), "index.handler".to_owned()];
+            (on_path("node")?, arguments, folder.join("functions").join(function))
+        }
+    })
+}
+
+fn on_path(program: &str) -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .ok_or_else(|| format!("{program} is not on the PATH"))
+}
+
+fn subject(root: &Path, name: &'static str, role: Role, program: &Path) -> Subject {
+    Subject {
+        name,
+        role,
+        program: program.to_owned(),
+        arguments: Vec::new(),
+        folder: program.parent().unwrap_or(root).to_owned(),
+        settings: Vec::new(),
+        event: None,
+        hashes: false,
+        log: root.join(LOGS).join(format!("{}.log", name.replace(", ", "-").replace(' ', "-"))),
+        sizes: sizes(program),
+    }
+}
+
+/// The sizes of a file or folder. The zip is the one beside it, where it was built with one.
+fn sizes(deployed: &Path) -> Option<Sizes> {
+    let unpacked = size_of(deployed).ok()?;
+    let beside = deployed.with_extension("zip");
+    if let Ok(zip) = fs::metadata(&beside) {
+        return Some(Sizes { unpacked, zipped: zip.len() });
+    }
+    let folder = tempfile::tempdir().ok()?;
+    let zip = folder.path().join("deployed.zip");
+    let zipped =
+        Command::new("python3").args(["-m", "zipfile", "-c"]).arg(&zip).arg(deployed).status().ok()?;
+    let zipped = zipped.success().then(|| fs::metadata(&zip).ok()).flatten()?.len();
+    Some(Sizes { unpacked, zipped })
+}
+
+fn size_of(path: &Path) -> std::io::Result<u64> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() {
+        return Ok(metadata.len());
+    }
+    fs::read_dir(path)?.map(|entry| size_of(&entry?.path())).sum()
+}
+
+fn cargo_build(workspace: &Path, target: &Path, arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--release", "--locked"]).args(arguments);
+    command.arg("--target-dir").arg(target).current_dir(workspace);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
