@@ -1,5 +1,6 @@
 //! The keys whose signatures count, and where they come from.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 use crate::table::Table;
 
-/// The least size of an RSA modulus (RFC 7518, section 3.3), in bytes.
-const MIN_RSA_BYTES: usize = 2048 / 8;
+/// The sizes of an RSA modulus: from RFC 7518, section 3.3, to what *ring* verifies, in bits.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+/// The RSA exponents with which *ring* verifies, if they are odd. With 1 anybody can sign.
+const RSA_EXPONENTS: RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The least size of an HS256 key (RFC 7518, section 3.2), in bytes.
 const MIN_HMAC_BYTES: usize = 32;
 /// How long an instance waits after a read of the keys before a token's unknown `kid`, or a read
@@ -165,7 +168,7 @@ impl SigningKey {
         let algorithm = algorithm(&jwk.algorithm, named, symmetric_allowed)?;
         let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parameters are not base64url")?;
         match key.kind() {
-            DecodingKeyKind::RsaModulusExponent { n, .. } => check_modulus(n)?,
+            DecodingKeyKind::RsaModulusExponent { n, e } => check_rsa(n, e)?,
             DecodingKeyKind::SecretOrDer(bytes) => check_size(algorithm, bytes.len())?,
         }
         Ok(Self { id: jwk.common.key_id, algorithm, key })
@@ -183,9 +186,19 @@ fn check_size(algorithm: Algorithm, bytes: usize) -> Result<(), &'static str> {
     }
 }
 
-fn check_modulus(modulus: &[u8]) -> Result<(), &'static str> {
-    if modulus.len() < MIN_RSA_BYTES {
-        return Err("its modulus is shorter than 2048 bits");
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
+    // RFC 7518, section 2: no number has any. *ring* verifies nothing with one that does.
+    if modulus.first() == Some(&0) || exponent.first() == Some(&0) {
+        return Err("its modulus or exponent has leading zeros");
+    }
+    let unused_bits = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    if !RSA_BITS.contains(&(modulus.len() * 8 - unused_bits)) {
+        return Err("its modulus is not of 2048 to 8192 bits");
+    }
+    let exponent =
+        exponent.iter().fold(0_u64, |value, &byte| value.saturating_mul(256).saturating_add(byte.into()));
+    if !RSA_EXPONENTS.contains(&exponent) || exponent % 2 == 0 {
+        return Err("its exponent is not odd and of 2 to 33 bits");
     }
     if has_roca_fingerprint(modulus) {
         return Err("its modulus was made by a generator that is broken (CVE-2017-15361)");

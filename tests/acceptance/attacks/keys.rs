@@ -267,7 +267,40 @@ fn padded_hash(message: &[u8]) -> Vec<u8> {
 
 /// The weak keys that the stored set begins with.
 pub fn weak_keys() -> Vec<Weak> {
-    vec![Weak { name: "RSA, 1,024 bits", jwk: of_1024_bits()["jwk"].clone(), forge: padded_hash }]
+    let rsa = crate::key_pairs::every_algorithm().swap_remove(0).jwk();
+    let rsa_with = |name: &str, member: &str, value: &Value| {
+        let mut jwk = rsa.clone();
+        jwk["kid"] = name.into();
+        jwk[member] = value.clone();
+        jwk
+    };
+    let with_exponent = |name: &'static str, exponent: &[u8]| Weak {
+        name,
+        jwk: rsa_with(name, "e", &json!(base64url(exponent))),
+        forge: padded_hash,
+    };
+    let modulus =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap();
+    let mut shorter = modulus.clone();
+    shorter[0] &= 0x7f;
+    let with_modulus = |name: &'static str, modulus: &[u8]| Weak {
+        name,
+        jwk: rsa_with(name, "n", &json!(base64url(modulus))),
+        forge: padded_hash,
+    };
+    vec![
+        with_exponent("RSA, e = 1", &[1]),
+        with_exponent("RSA, e = 0", &[0]),
+        with_exponent("RSA, e = 2", &[2]),
+        with_exponent("RSA, e = 65,536", &[1, 0, 0]),
+        with_exponent("RSA, e = 1 behind zeros", &[0, 0, 1]),
+        with_exponent("RSA, e of 34 bits", &[2, 0, 0, 0, 1]),
+        with_exponent("RSA, e = 65,537 behind a zero", &[0, 1, 0, 1]),
+        with_modulus("RSA, 2,047 bits", &shorter),
+        with_modulus("RSA, 2,048 bits behind a zero", &[&[0], &modulus[..]].concat()),
+        with_modulus("RSA, 1,024 bits behind zeros", &[&[0; 128], &modulus[..128]].concat()),
+        Weak { name: "RSA, 1,024 bits", jwk: of_1024_bits()["jwk"].clone(), forge: padded_hash },
+    ]
 }
 
 /// For each weak key a good one of the same id and algorithm, which it must not hide.
