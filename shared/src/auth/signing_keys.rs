@@ -169,20 +169,46 @@ impl SigningKey {
         let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parameters are not base64url")?;
         match key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => check_rsa(n, e)?,
-            DecodingKeyKind::SecretOrDer(bytes) => check_size(algorithm, bytes.len())?,
+            DecodingKeyKind::SecretOrDer(bytes) => check_bytes(algorithm, bytes)?,
         }
         Ok(Self { id: jwk.common.key_id, algorithm, key })
     }
 }
 
-fn check_size(algorithm: Algorithm, bytes: usize) -> Result<(), &'static str> {
+fn check_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<(), &'static str> {
     match algorithm {
-        Algorithm::HS256 if bytes < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
+        Algorithm::HS256 if bytes.len() < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
         // An uncompressed point (SEC 1, section 2.3.3).
-        Algorithm::ES256 if bytes != 65 => Err("it is not a point of P-256"),
-        Algorithm::ES384 if bytes != 97 => Err("it is not a point of P-384"),
-        Algorithm::EdDSA if bytes != 32 => Err("it is not an Ed25519 key"),
+        Algorithm::ES256 if bytes.len() != 65 => Err("it is not a point of P-256"),
+        Algorithm::ES384 if bytes.len() != 97 => Err("it is not a point of P-384"),
+        Algorithm::EdDSA if bytes.len() != 32 => Err("it is not an Ed25519 key"),
+        Algorithm::EdDSA if has_small_order(bytes) => Err("its point is one with which anybody can sign"),
         _ => Ok(()),
+    }
+}
+
+/// Whether an Ed25519 key is a point of order 8 or less: one signature fits every eighth message at
+/// least, and *ring* verifies it. There are eight such points, and spellings of them that RFC 8032,
+/// section 5.1.3, does not allow; here by the y coordinate, little-endian, before the sign of x.
+fn has_small_order(point: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Some((last, rest)) = point.split_last() else { return false };
+    let y = [rest, &[last & 0x7f]].concat();
+    match y.as_slice() {
+        // 0 and 1, of order 4 and 1.
+        [0 | 1, zeros @ ..] if zeros.iter().all(|&byte| byte == 0) => true,
+        // p - 1, of order 2, and again 0 and 1, as p and p + 1.
+        [0xec..=0xee, ones @ .., 0x7f] if ones.iter().all(|&byte| byte == 0xff) => true,
+        y => ORDER_8.iter().any(|of_order_8| of_order_8 == y),
     }
 }
 
