@@ -1,5 +1,6 @@
 //! The keys whose signatures count, and where they come from.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 use crate::table::Table;
 
-/// The least size of an RSA modulus (RFC 7518, section 3.3), in bytes.
-const MIN_RSA_BYTES: usize = 2048 / 8;
+/// The sizes of an RSA modulus: from RFC 7518, section 3.3, to what *ring* verifies, in bits.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+/// The RSA exponents with which *ring* verifies, if they are odd. With 1 anybody can sign.
+const RSA_EXPONENTS: RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The least size of an HS256 key (RFC 7518, section 3.2), in bytes.
 const MIN_HMAC_BYTES: usize = 32;
 /// How long an instance waits after a read of the keys before a token's unknown `kid`, or a read
@@ -165,27 +168,63 @@ impl SigningKey {
         let algorithm = algorithm(&jwk.algorithm, named, symmetric_allowed)?;
         let key = DecodingKey::from_jwk(&jwk).map_err(|_| "its parameters are not base64url")?;
         match key.kind() {
-            DecodingKeyKind::RsaModulusExponent { n, .. } => check_modulus(n)?,
-            DecodingKeyKind::SecretOrDer(bytes) => check_size(algorithm, bytes.len())?,
+            DecodingKeyKind::RsaModulusExponent { n, e } => check_rsa(n, e)?,
+            DecodingKeyKind::SecretOrDer(bytes) => check_bytes(algorithm, bytes)?,
         }
         Ok(Self { id: jwk.common.key_id, algorithm, key })
     }
 }
 
-fn check_size(algorithm: Algorithm, bytes: usize) -> Result<(), &'static str> {
+fn check_bytes(algorithm: Algorithm, bytes: &[u8]) -> Result<(), &'static str> {
     match algorithm {
-        Algorithm::HS256 if bytes < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
+        Algorithm::HS256 if bytes.len() < MIN_HMAC_BYTES => Err("it is shorter than 32 bytes"),
         // An uncompressed point (SEC 1, section 2.3.3).
-        Algorithm::ES256 if bytes != 65 => Err("it is not a point of P-256"),
-        Algorithm::ES384 if bytes != 97 => Err("it is not a point of P-384"),
-        Algorithm::EdDSA if bytes != 32 => Err("it is not an Ed25519 key"),
+        Algorithm::ES256 if bytes.len() != 65 => Err("it is not a point of P-256"),
+        Algorithm::ES384 if bytes.len() != 97 => Err("it is not a point of P-384"),
+        Algorithm::EdDSA if bytes.len() != 32 => Err("it is not an Ed25519 key"),
+        Algorithm::EdDSA if has_small_order(bytes) => Err("its point is one with which anybody can sign"),
         _ => Ok(()),
     }
 }
 
-fn check_modulus(modulus: &[u8]) -> Result<(), &'static str> {
-    if modulus.len() < MIN_RSA_BYTES {
-        return Err("its modulus is shorter than 2048 bits");
+/// Whether an Ed25519 key is a point of order 8 or less: one signature fits every eighth message at
+/// least, and *ring* verifies it. There are eight such points, and spellings of them that RFC 8032,
+/// section 5.1.3, does not allow; here by the y coordinate, little-endian, before the sign of x.
+fn has_small_order(point: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Some((last, rest)) = point.split_last() else { return false };
+    let y = [rest, &[last & 0x7f]].concat();
+    match y.as_slice() {
+        // 0 and 1, of order 4 and 1.
+        [0 | 1, zeros @ ..] if zeros.iter().all(|&byte| byte == 0) => true,
+        // p - 1, of order 2, and again 0 and 1, as p and p + 1.
+        [0xec..=0xee, ones @ .., 0x7f] if ones.iter().all(|&byte| byte == 0xff) => true,
+        y => ORDER_8.iter().any(|of_order_8| of_order_8 == y),
+    }
+}
+
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
+    // RFC 7518, section 2: no number has any. *ring* verifies nothing with one that does.
+    if modulus.first() == Some(&0) || exponent.first() == Some(&0) {
+        return Err("its modulus or exponent has leading zeros");
+    }
+    let unused_bits = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    if !RSA_BITS.contains(&(modulus.len() * 8 - unused_bits)) {
+        return Err("its modulus is not of 2048 to 8192 bits");
+    }
+    let exponent =
+        exponent.iter().fold(0_u64, |value, &byte| value.saturating_mul(256).saturating_add(byte.into()));
+    if !RSA_EXPONENTS.contains(&exponent) || exponent % 2 == 0 {
+        return Err("its exponent is not odd and of 2 to 33 bits");
     }
     if has_roca_fingerprint(modulus) {
         return Err("its modulus was made by a generator that is broken (CVE-2017-15361)");

@@ -240,7 +240,7 @@ pub fn kids(stage: &Stage, role: &str) -> Vec<Attack> {
     ));
     rows.push(Attack::refused(
         "no `kid` where several keys have the algorithm",
-        [without_id(stage.key("RS256"))],
+        ["RS256", "EdDSA"].map(|algorithm| without_id(stage.key(algorithm))),
     ));
     rows.push(Attack::refused("no `kid`, signed by a stranger", [without_id(&Stage::stranger())]));
     rows
@@ -267,7 +267,73 @@ fn padded_hash(message: &[u8]) -> Vec<u8> {
 
 /// The weak keys that the stored set begins with.
 pub fn weak_keys() -> Vec<Weak> {
-    vec![Weak { name: "RSA, 1,024 bits", jwk: of_1024_bits()["jwk"].clone(), forge: padded_hash }]
+    let rsa = crate::key_pairs::every_algorithm().swap_remove(0).jwk();
+    let rsa_with = |name: &str, member: &str, value: &Value| {
+        let mut jwk = rsa.clone();
+        jwk["kid"] = name.into();
+        jwk[member] = value.clone();
+        jwk
+    };
+    let with_exponent = |name: &'static str, exponent: &[u8]| Weak {
+        name,
+        jwk: rsa_with(name, "e", &json!(base64url(exponent))),
+        forge: padded_hash,
+    };
+    let ed25519 = |name: &'static str, point: [u8; 32]| Weak {
+        name,
+        jwk: json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": name, "x": base64url(point) }),
+        // R the neutral point, S zero.
+        forge: |_| [[1].as_slice(), &[0; 63]].concat(),
+    };
+    let point = |first: u8, rest: u8, last: u8| {
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (first, last);
+        point
+    };
+    let modulus =
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap();
+    let mut shorter = modulus.clone();
+    shorter[0] &= 0x7f;
+    let with_modulus = |name: &'static str, modulus: &[u8]| Weak {
+        name,
+        jwk: rsa_with(name, "n", &json!(base64url(modulus))),
+        forge: padded_hash,
+    };
+    vec![
+        with_exponent("RSA, e = 1", &[1]),
+        with_exponent("RSA, e = 0", &[0]),
+        with_exponent("RSA, e = 2", &[2]),
+        with_exponent("RSA, e = 65,536", &[1, 0, 0]),
+        with_exponent("RSA, e = 1 behind zeros", &[0, 0, 1]),
+        with_exponent("RSA, e of 34 bits", &[2, 0, 0, 0, 1]),
+        with_exponent("RSA, e = 65,537 behind a zero", &[0, 1, 0, 1]),
+        with_modulus("RSA, 2,047 bits", &shorter),
+        with_modulus("RSA, 2,048 bits behind a zero", &[&[0], &modulus[..]].concat()),
+        with_modulus("RSA, 1,024 bits behind zeros", &[&[0; 128], &modulus[..128]].concat()),
+        Weak { name: "RSA, 1,024 bits", jwk: of_1024_bits()["jwk"].clone(), forge: padded_hash },
+        ed25519("Ed25519, the neutral point", point(1, 0, 0)),
+        ed25519("Ed25519, the neutral point with a sign", point(1, 0, 0x80)),
+        ed25519("Ed25519, a point of order 2", point(0xec, 0xff, 0x7f)),
+        ed25519("Ed25519, a point of order 4", point(0, 0, 0)),
+        ed25519("Ed25519, a point of order 4, not reduced", point(0xed, 0xff, 0x7f)),
+        ed25519("Ed25519, the neutral point, not reduced", point(0xee, 0xff, 0x7f)),
+        ed25519(
+            "Ed25519, a point of order 8",
+            [
+                0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+                0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+                0xfc, 0x05,
+            ],
+        ),
+        ed25519(
+            "Ed25519, another point of order 8",
+            [
+                0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+                0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+                0x03, 0x7a,
+            ],
+        ),
+    ]
 }
 
 /// For each weak key a good one of the same id and algorithm, which it must not hide.
