@@ -127,11 +127,13 @@ fn event(head: &Parts, body: &Bytes, source_ip: IpAddr, route_key: &str) -> Valu
     let mut headers = BTreeMap::<&str, String>::new();
     for (name, value) in &head.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
-        let joined = headers.entry(name.as_str()).or_default();
-        if !joined.is_empty() {
-            joined.push(',');
-        }
-        joined.push_str(&value);
+        headers
+            .entry(name.as_str())
+            .and_modify(|joined| {
+                joined.push(',');
+                joined.push_str(&value);
+            })
+            .or_insert_with(|| value.to_string());
     }
     let text = is_text(headers.get("content-type").map_or("", String::as_str));
     let (body, is_base64_encoded) = match std::str::from_utf8(body) {

@@ -59,6 +59,7 @@ pub fn all(stage: &Stage, role: &str) -> Vec<Attack> {
         lines("two headers, the second no token", &[&good, "Bearer x"]),
         lines("two headers, the first no token", &["Bearer x", &good]),
         lines("two headers, the second empty", &[&good, ""]),
+        lines("two headers, the first empty", &["", &good]),
         lines("three headers", &[&good, &good, &good]),
     ]
 }
