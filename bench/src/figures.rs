@@ -12,6 +12,8 @@ pub struct Figures {
     pub first: Summary,
     /// The processor time of the first request.
     pub first_processor: Summary,
+    /// The processor time of that.
+    pub start_processor: Summary,
     /// Calls to the table at the start.
     pub start_calls: Summary,
     /// Warm requests; `None` where none was made.
@@ -47,6 +49,7 @@ impl Figures {
             start: summary(|sample| micros(sample.start))?,
             first: summary(|sample| micros(sample.first))?,
             first_processor: summary(|sample| micros(sample.first_processor))?,
+            start_processor: summary(|sample| micros(sample.start_processor))?,
             start_calls: summary(|sample| f64::from(sample.start_tally.calls))?,
             warm: WarmFigures::of(samples),
             #[expect(clippy::cast_precision_loss, reason = "below 2^52")]

@@ -64,7 +64,6 @@ pub fn svg(lines: &[Line], note: &str) -> String {
             .collect();
         let _ = writeln!(body, r#"<polyline class="{}" points="{}"/>"#, line.class, points.join(" "));
     }
-    // At the left end, where the lines are farthest apart, the names do not meet.
     let mut legend = TOP + 10.0;
     for line in lines {
         let (from, to) = (WIDTH - RIGHT + 14.0, WIDTH - RIGHT + 38.0);

@@ -42,6 +42,7 @@ const SIMULATED: &str = "get-profile";
 
 /// Times the built functions as Lambda would run them. Linux only.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(max_term_width = 100)]
 struct Options {
     /// Fewer starts and requests, and no files written
@@ -135,13 +136,13 @@ async fn run(options: &Options) -> Result<bool, String> {
     let late = rounds.run("share, late", callers(), extent.share_starts, plan, no_delay, limit).await?;
 
     let verdicts = limits::verdicts(&all, verification);
-    let mut text = format!(
-        "{}; {}; {starts} starts of each, one of each in turn; medians, with the quartiles in brackets.\n\n",
+    let mut sections = vec![format!(
+        "{}; {}; {starts} starts of each, one of each in turn; medians, with the quartiles in brackets.\n",
         machine::date(),
         machine::describe(),
-    );
+    )];
     let mut section = |title: &str, note: &str, table: String| {
-        text.push_str(&format!("## {title}\n\n{note}\n\n{table}\n"));
+        sections.push(format!("## {title}\n\n{note}\n\n{table}"));
     };
     section("No delay at the table", &explain(&subjects, verification), report::figures(&all, verification));
     section(
@@ -160,7 +161,7 @@ async fn run(options: &Options) -> Result<bool, String> {
         &format!("{how} Without the connection, the table refuses until the function has started."),
         report::on_a_share(&opened, &late),
     );
-    section("Limits", "", report::verdicts(&verdicts, options.margin));
+    section("Limits", "Ratios of medians of this run.", report::verdicts(&verdicts, options.margin));
     let simulated = simulate(&in_region, options);
     if let Some((table, _)) = &simulated {
         let note = format!(
@@ -171,8 +172,9 @@ async fn run(options: &Options) -> Result<bool, String> {
         section("Cold starts at an arrival rate (simulated)", &note, table.clone());
     }
     if !missing.is_empty() {
-        text.push_str(&format!("Not installed (`bench/peers/install`): {}.\n", missing.join("; ")));
+        sections.push(format!("Not installed (`bench/peers/install`): {}.\n", missing.join("; ")));
     }
+    let text = sections.join("\n");
     println!("{text}");
 
     if !options.short && options.only.is_none() {
@@ -234,7 +236,8 @@ fn explain(subjects: &[Subject], verification: f64) -> String {
     format!(
         "Functions of {built}. *table*: from the first byte of a call to the last of its answer, at the table. \
          *ours*: a warm request without the table, the no-op, and {verification:.0} µs for the token's signature \
-         where there is one. *CPU*: user and system, a warm request. Every request has another token."
+         where there is one. *CPU*: user and system, of the start and of a warm request. *calls*: at the table, those of the start \
+         and of a request; *bytes*: on the wire, of a request. Every request has another token."
     )
 }
 

@@ -32,6 +32,8 @@ impl Plan {
 pub struct Sample {
     /// From the start of the process until it asked for its first event.
     pub start: Duration,
+    /// The processor time of that.
+    pub start_processor: Duration,
     /// What the start did at the table.
     pub start_tally: Tally,
     /// From the first event to its response.
@@ -79,6 +81,7 @@ pub async fn one_start(
     table.refuse(false);
     let mut sample = Sample {
         start: asked? - process.began,
+        start_processor: process.processor_time()?,
         start_tally: table.take_tally(),
         first: Duration::ZERO,
         first_processor: Duration::ZERO,

@@ -60,6 +60,7 @@ pub fn figures(all: &[Measured], verification: f64) -> String {
     let mut table = Table::new(&[
         "",
         "start ms",
+        "CPU ms",
         "first ms",
         "warm p50 µs",
         "p99 µs",
@@ -84,6 +85,7 @@ pub fn figures(all: &[Measured], verification: f64) -> String {
         table.row(vec![
             measured.subject.name.to_owned(),
             spread(figures.start, 1e3, 2),
+            spread(figures.start_processor, 1e3, 2),
             figures.warm.map_or_else(String::new, |_| spread(figures.first, 1e3, 2)),
             warm.map_or_else(String::new, |warm| spread(warm.p50, 1.0, 0)),
             cell(warm.map(|warm| warm.p99), 0),

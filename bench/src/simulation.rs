@@ -20,7 +20,7 @@ const PER_MILLION_REQUESTS: f64 = 0.20;
 const PER_GB_SECOND: f64 = 0.000_013_333_4;
 
 /// Arrival rates, in requests a second.
-pub const RATES: [f64; 11] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0];
+pub const RATES: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0, 1000.0];
 
 /// How long a function's requests take on the processor share of a memory size, in milliseconds.
 #[derive(Clone, Copy)]

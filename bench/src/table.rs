@@ -156,10 +156,17 @@ impl Server {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         self.count(|tally| tally.calls += 1);
-        if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
-        }
+        self.delay().await;
         Ok(self.answers.to(&head.headers, &body))
+    }
+
+    /// The runtime's clock goes by milliseconds and wakes late: the last two are waited out awake.
+    async fn delay(&self) {
+        let until = Instant::now() + self.delay;
+        tokio::time::sleep(self.delay.saturating_sub(Duration::from_millis(2))).await;
+        while Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn count(&self, add: impl FnOnce(&mut Tally)) {
