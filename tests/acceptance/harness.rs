@@ -1,6 +1,7 @@
 //! A local system for one test, and clients of it.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -569,11 +570,20 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 pub fn built_binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let built = std::process::Command::new(env!("CARGO"))
+        let mut build = std::process::Command::new(env!("CARGO"));
+        build
             .args(["build", "--workspace", "--bins", "--locked", "--offline", "--quiet"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status()
-            .unwrap();
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        // What cargo tells a test about its package: ring's build script watches these, and whatever
+        // stands on ring would be built again, now and at the next `cargo test`.
+        let told = |name: &OsString| {
+            let name = name.to_string_lossy();
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        };
+        for name in std::env::vars_os().map(|(name, _)| name).filter(told) {
+            build.env_remove(name);
+        }
+        let built = build.status().unwrap();
         assert!(built.success());
         // This test lies in target/<profile>/deps.
         let test = std::env::current_exe().unwrap();
