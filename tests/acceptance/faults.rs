@@ -18,6 +18,7 @@ use shared::table::Table;
 use shared::{App, Endpoint, function};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
 
@@ -29,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// What happens to a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Fault {
+pub enum Fault {
     Refused,
     ClosedBeforeRequest,
     ClosedAfterRequest,
@@ -78,7 +79,7 @@ const FAULTS: [(Fault, &str); 17] = [
 ];
 
 /// A call: its operation and the start of the partition key that it is about.
-type Call = (&'static str, &'static str);
+pub type Call = (&'static str, &'static str);
 
 /// What an endpoint is asked, what it answers when all is well, and its calls to the table.
 struct Path {
@@ -88,9 +89,9 @@ struct Path {
     calls: &'static [Call],
 }
 
-const KEYS: Call = ("GetItem", "SIGNING_KEYS");
+pub const KEYS: Call = ("GetItem", "SIGNING_KEYS");
 const CLAIM: Call = ("GetItem", "EMAIL#");
-const TRANSACTION: Call = ("TransactWriteItems", "");
+pub const TRANSACTION: Call = ("TransactWriteItems", "");
 const BATCH: Call = ("BatchGetItem", "");
 const QUERY: Call = ("Query", "");
 
@@ -151,43 +152,54 @@ fn can_happen(fault: Fault, (operation, _): Call, always: bool) -> bool {
     }
 }
 
-/// A proxy that does a fault to the calls that match, the first or all, and passes on the rest.
-struct Proxy {
-    url: String,
-    /// How many requests matched.
+/// A proxy that does faults to some requests and passes on the rest, until it is dropped.
+pub struct Proxy {
+    pub url: String,
+    /// How many requests were of the call that [`Proxy::start`] names.
     matched: Arc<AtomicUsize>,
+    _listener: JoinSet<()>,
 }
 
+/// Says what is to happen to a request; `None`: it is passed on.
+type Schedule = dyn Fn(&[u8]) -> Option<Fault> + Send + Sync;
+
 impl Proxy {
+    /// Does one fault to the calls that match, the first or all.
     async fn start(table: SocketAddr, call: Call, fault: Fault, always: bool) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let matched = Arc::new(AtomicUsize::new(0));
         let counter = matched.clone();
-        tokio::spawn(async move {
+        let schedule = move |request: &[u8]| {
+            let hit = is(call, request) && (counter.fetch_add(1, Ordering::SeqCst) == 0 || always);
+            hit.then_some(fault)
+        };
+        Self { matched, ..Self::scheduled(table, schedule).await }
+    }
+
+    /// Does to each request what the schedule says of it.
+    pub async fn scheduled(
+        table: SocketAddr,
+        schedule: impl Fn(&[u8]) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let schedule: Arc<Schedule> = Arc::new(schedule);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, table, call, fault, always, counter.clone()));
+                tokio::spawn(serve(client, table, schedule.clone()));
             }
         });
-        Self { url, matched }
+        Self { url, matched: Arc::default(), _listener: tasks }
     }
 }
 
-async fn serve(
-    mut client: TcpStream,
-    table: SocketAddr,
-    call: Call,
-    fault: Fault,
-    always: bool,
-    matched: Arc<AtomicUsize>,
-) -> Option<()> {
+async fn serve(mut client: TcpStream, table: SocketAddr, schedule: Arc<Schedule>) -> Option<()> {
     loop {
         let request = read_message(&mut client).await?;
-        let hit = is(call, &request) && (matched.fetch_add(1, Ordering::SeqCst) == 0 || always);
-        if !hit {
+        let Some(fault) = schedule(&request) else {
             client.write_all(&forward(table, &request).await?).await.ok()?;
             continue;
-        }
+        };
         let answer = match fault {
             Refused | ClosedBeforeRequest | ClosedAfterRequest => return None,
             ClosedInAnswer => {
@@ -246,7 +258,7 @@ async fn serve(
     }
 }
 
-fn is((operation, key): Call, request: &[u8]) -> bool {
+pub fn is((operation, key): Call, request: &[u8]) -> bool {
     let head = String::from_utf8_lossy(request);
     let called = head
         .to_ascii_lowercase()
@@ -262,18 +274,23 @@ fn body(message: &[u8]) -> Value {
 /// A whole HTTP/1.1 message with a `Content-Length`.
 async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = Vec::new();
-    loop {
-        message.push(stream.read_u8().await.ok()?);
-        if message.ends_with(b"\r\n\r\n") {
-            break;
+    let start = loop {
+        if let Some(at) = message.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
         }
-    }
-    let head = String::from_utf8(message.clone()).unwrap().to_ascii_lowercase();
+        read_more(stream, &mut message).await?;
+    };
+    let head = String::from_utf8(message[..start].to_vec()).unwrap().to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-    let start = message.len();
-    message.resize(start + length.trim().parse::<usize>().unwrap(), 0);
-    stream.read_exact(&mut message[start..]).await.ok()?;
+    while message.len() < start + length.trim().parse::<usize>().unwrap() {
+        read_more(stream, &mut message).await?;
+    }
     Some(message)
+}
+
+/// `None` where the other side has hung up.
+async fn read_more(stream: &mut TcpStream, message: &mut Vec<u8>) -> Option<()> {
+    stream.read_buf(message).await.ok().filter(|&bytes| bytes > 0).map(drop)
 }
 
 async fn forward(table: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {

@@ -198,11 +198,16 @@ impl World {
 
     /// Every item of the table, by key, as the DynamoDB API gives it.
     pub async fn items(&self) -> Vec<Value> {
-        let output = self
-            .dynamodb("Scan", &json!({ "TableName": users::local::TABLE_NAME, "ConsistentRead": true }))
-            .await;
-        assert!(output.get("LastEvaluatedKey").is_none(), "more than one page");
-        let mut items = output["Items"].as_array().unwrap().clone();
+        let mut scan = json!({ "TableName": users::local::TABLE_NAME, "ConsistentRead": true });
+        let mut items = Vec::new();
+        loop {
+            let mut output = self.dynamodb("Scan", &scan).await;
+            items.append(output["Items"].as_array_mut().unwrap());
+            match output.get("LastEvaluatedKey") {
+                Some(key) => scan["ExclusiveStartKey"] = key.clone(),
+                None => break,
+            }
+        }
         items.sort_by_key(|item| [text(item, "PK"), text(item, "SK")]);
         items
     }

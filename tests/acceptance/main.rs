@@ -17,6 +17,7 @@ mod binaries;
 mod check_user_exists;
 mod command_line;
 mod create_user;
+mod creation_race;
 mod dependencies;
 mod document;
 mod events;
