@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::faults::Proxy;
 use crate::harness::{ACME, GLOBEX, JANE, World, built_binaries};
 
-/// Runs `users` in a world: its table, and a data directory of the test's own as working directory.
+/// Runs `users`.
 async fn users(arguments: &[&str]) -> Output {
     Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
@@ -99,6 +102,23 @@ async fn a_customer_account_is_associated_and_dissociated() {
     };
     cli.refused(&of("kp_none", ACME), "there is no user kp_none").await;
     cli.refused(&of(JANE, "org_none"), "there is no organization org_none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_dissociate_shows_is_what_it_deleted_and_no_earlier_look() {
+    let cli = Cli::start().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let count = move |_: &[u8]| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    let proxy = Proxy::scheduled(cli.world.system.dynamodb_address, count).await;
+    let pair = ["--user", JANE, "--organization", ACME];
+    let through = ["--endpoint-url", &proxy.url, "--json"];
+    let output = users(&[&["customer", "dissociate"][..], &pair, &through].concat()).await;
+    let deleted: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&deleted["CustomerNumber"], calls.load(Ordering::SeqCst)), (&json!("C-10042"), 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
