@@ -28,6 +28,8 @@ mod list_customer_associations;
 mod list_organizations;
 mod local_system;
 mod policies;
+mod property;
+mod rate_limit;
 mod refresh_signing_keys;
 mod requests;
 mod security;

@@ -5,8 +5,9 @@
 //! condition that the oldest is absent or has left the window.
 //!
 //! That is exact in whatever order the writes arrive: of any 11 admitted requests two are a multiple
-//! of 10 writes apart, so their times are at least a window apart. Where the clocks of two instances
-//! differ, the window is shorter by as much as they do.
+//! of 10 writes apart, so their times are at least a window apart. Where clocks differ, by up to 2 s
+//! say, no window shorter by as much (58 s of 60) ever holds more than 10. docs/architecture.md has
+//! the proof and its limits, the acceptance tests of `rate_limit` try to break it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
