@@ -203,3 +203,17 @@ async fn clocks_two_seconds_apart_admit_ten_in_58_s_and_not_one_more() {
     fast.set(118_000 + 2_000);
     assert_eq!(fast.admitted(client, 11).await, 10);
 }
+
+#[tokio::test]
+async fn a_sweep_by_a_clock_two_seconds_ahead_forgets_nothing_that_still_counts() {
+    let world = World::start().await;
+    let client = new_client();
+    assert_eq!(Instance::of(&world).admitted(client, 10).await, 10);
+    for (millis, admits) in [(58_000, false), (59_000, false), (59_999, false), (60_000, true)] {
+        sweep(&world, client, millis + 2_000).await;
+        // One that has no memory of its own.
+        let slow = Instance::of(&world);
+        slow.set(millis);
+        assert_eq!(slow.admits(client).await, admits, "{millis}");
+    }
+}

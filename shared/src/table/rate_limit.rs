@@ -26,6 +26,11 @@ use crate::model::{ClientAddress, Quota, RateLimit};
 
 /// How many refused clients an instance remembers.
 const MAX_REMEMBERED: usize = 10_000;
+/// How long after its last time has left the window an item may be swept: the sweeper's clock may be
+/// ahead, and the last write's time need not be the latest. Nothing that counts is lost where clocks
+/// differ by up to 20 s.
+const SWEEP_MARGIN: Duration = Duration::from_mins(1);
+
 /// Admits at most so many requests of a client in any window of time.
 pub struct RateLimiter {
     table: Table,
@@ -106,7 +111,7 @@ impl RateLimiter {
             .expression_attribute_values(":never", number(0))
             .expression_attribute_values(":cutoff", number((now - window).millis()))
             .expression_attribute_values(":impossible", number((now + window).millis()))
-            .expression_attribute_values(":expires", number((now + window).seconds() + 1))
+            .expression_attribute_values(":expires", number((now + window + SWEEP_MARGIN).seconds() + 1))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
