@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock, Timestamp};
-use shared::model::{ClientAddress, RateLimit};
+use shared::model::{ClientAddress, Quota, RateLimit};
 use shared::table::RateLimiter;
 
 use crate::harness::{START, World};
@@ -216,4 +216,34 @@ async fn a_sweep_by_a_clock_two_seconds_ahead_forgets_nothing_that_still_counts(
         slow.set(millis);
         assert_eq!(slow.admits(client).await, admits, "{millis}");
     }
+}
+
+/// A clock set anywhere, right or wrong, and a number of requests.
+fn wild_steps() -> impl Strategy<Value = Vec<(i64, usize)>> {
+    let edges =
+        prop::sample::select(vec![-120_001, -60_001, -60_000, -59_999, 0, 1, 60_000, 60_001, 120_001]);
+    let millis = prop_oneof![2 => edges, 2 => -150_000..150_000_i64, 1 => -100_000_000..100_000_000_i64];
+    prop::collection::vec((millis, prop_oneof![Just(10), 1..=4_usize, 1..=12_usize]), 1..8)
+}
+
+#[test]
+fn whatever_the_clocks_did_an_answer_says_what_is_left_and_when_the_next_is_admitted() {
+    property::check(file!(), 10, &wild_steps(), World::start, async |world, steps| {
+        let client = new_client();
+        let mut instance = Instance::of(world);
+        for (millis, requests) in steps {
+            // Without a memory of its own: what the table says.
+            instance = Instance::of(world);
+            instance.set(millis);
+            instance.admitted(client, requests).await;
+        }
+        let (Quota { remaining, reset, .. }, _) = instance.limiter.admit(client).await;
+        assert!(reset <= Duration::from_millis(2 * WINDOW.unsigned_abs()), "{reset:?}");
+        let all = usize::from(remaining);
+        assert_eq!(instance.admitted(client, all + 1).await, all, "r={remaining} t={reset:?}");
+        instance.clock.set(Timestamp::from_millis(instance.clock.now().millis() - 1) + reset);
+        assert!(!instance.admits(client).await, "before t={reset:?}");
+        instance.clock.advance(Duration::from_millis(1));
+        assert!(instance.admits(client).await, "at t={reset:?}");
+    });
 }

@@ -146,12 +146,15 @@ impl RateLimiter {
         (1..=self.rate_limit.limit).map_while(time).map(Timestamp::from_millis).collect()
     }
 
+    /// The next requests take the places of the oldest writes, which with clocks that differ need
+    /// not be the earliest times: the first that counts is in the way.
     fn what_is_left(&self, admitted: &[Timestamp], now: Timestamp) -> Quota {
         let window = self.rate_limit.window;
-        let counted = admitted.iter().filter(|&&time| time > now - window && time <= now + window);
-        let oldest = counted.clone().min().copied().unwrap_or(now);
-        let used = u16::try_from(counted.count()).unwrap_or(u16::MAX);
-        self.quota(self.rate_limit.limit.saturating_sub(used), (oldest + window).since(now))
+        let counts = |time: &Timestamp| *time > now - window && *time <= now + window;
+        let mut oldest_first = admitted.iter().rev().copied();
+        let free = oldest_first.clone().take_while(|time| !counts(time)).count();
+        let in_the_way = oldest_first.find(counts).unwrap_or(now);
+        self.quota(u16::try_from(free).unwrap_or(u16::MAX), (in_the_way + window).since(now))
     }
 
     fn quota(&self, remaining: u16, reset: Duration) -> Quota {
