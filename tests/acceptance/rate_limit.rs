@@ -218,6 +218,18 @@ async fn a_sweep_by_a_clock_two_seconds_ahead_forgets_nothing_that_still_counts(
     }
 }
 
+#[tokio::test]
+async fn a_refusal_that_a_step_of_the_clock_has_ended_is_not_remembered_after_a_step_back() {
+    let world = World::start().await;
+    let (client, instance) = (new_client(), Instance::of(&world));
+    assert_eq!(instance.admitted(client, 11).await, 10);
+    // More than a window before what is counted, which so is beyond where clocks go.
+    instance.set(-61_000);
+    assert_eq!(instance.admitted(client, 10).await, 10);
+    instance.set(10_000);
+    assert_eq!(instance.admitted(client, 11).await, 10);
+}
+
 /// A clock set anywhere, right or wrong, and a number of requests.
 fn wild_steps() -> impl Strategy<Value = Vec<(i64, usize)>> {
     let edges =
@@ -245,5 +257,23 @@ fn whatever_the_clocks_did_an_answer_says_what_is_left_and_when_the_next_is_admi
         assert!(!instance.admits(client).await, "before t={reset:?}");
         instance.clock.advance(Duration::from_millis(1));
         assert!(instance.admits(client).await, "at t={reset:?}");
+    });
+}
+
+#[test]
+fn an_instance_that_remembers_refusals_answers_as_one_that_does_not_whatever_its_clock_does() {
+    property::check(file!(), 10, &wild_steps(), World::start, async |world, steps| {
+        let (one, other) = (new_client(), new_client());
+        let remembering = Instance::of(world);
+        for (millis, requests) in steps {
+            remembering.set(millis);
+            let forgetful = Instance::of(world);
+            forgetful.set(millis);
+            for _ in 0..requests {
+                let (remembered, asked) =
+                    (remembering.limiter.admit(one).await, forgetful.limiter.admit(other).await);
+                assert_eq!((remembered.0, remembered.1.is_ok()), (asked.0, asked.1.is_ok()), "at {millis}");
+            }
+        }
     });
 }

@@ -83,7 +83,7 @@ impl RateLimiter {
         match self.count(client, now).await {
             Ok(Count::Admitted(times)) => (self.what_is_left(&times, now), Ok(())),
             Ok(Count::Refused { until }) => {
-                self.remember(client, until, now);
+                self.remember(client, until);
                 self.refusal(until.since(now))
             }
             Err(error) => (self.not_counted(), Err(error)),
@@ -165,23 +165,49 @@ impl RateLimiter {
         (self.quota(0, retry_after), Err(ErrorKind::RateLimited { retry_after }.into()))
     }
 
+    /// Until when a client is known to be refused. What no longer stands is forgotten: the client may
+    /// be admitted next, and then it would be wrong.
     fn remembered(&self, client: ClientAddress, now: Timestamp) -> Option<Timestamp> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.get(&client).copied().filter(|&until| self.is_ahead(until, now))
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *refused.get(&client)?;
+        if !self.is_ahead(until, now) {
+            refused.remove(&client);
+            return None;
+        }
+        Some(until)
     }
 
-    fn remember(&self, client: ClientAddress, until: Timestamp, now: Timestamp) {
+    /// Remembers a refusal. A full memory is emptied, not closed: who fills it, at a write for each
+    /// client, must not get a flood past it.
+    fn remember(&self, client: ClientAddress, until: Timestamp) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= MAX_REMEMBERED {
-            refused.retain(|_, &mut until| self.is_ahead(until, now));
+            refused.clear();
         }
-        if refused.len() < MAX_REMEMBERED {
-            refused.insert(client, until);
-        }
+        refused.insert(client, until);
     }
 
     /// Whether a refusal still stands; one that is too far ahead comes from a clock that was wrong.
     fn is_ahead(&self, until: Timestamp, now: Timestamp) -> bool {
         until > now && until <= now + self.rate_limit.window * 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_hundred_thousand_refused_clients_few_are_remembered_and_the_last_always_is() {
+        let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
+        let rate_limit = RateLimit { name: "exists", limit: 10, window: Duration::from_mins(1) };
+        let limiter = RateLimiter::new(Table::local("none", "http://127.0.0.1:1"), rate_limit, clock.clone());
+        for client in 0..100_000_u32 {
+            let client = ClientAddress::V4(client.into());
+            let until = clock.now() + Duration::from_secs(50);
+            limiter.remember(client, until);
+            assert_eq!(limiter.remembered(client, clock.now()), Some(until));
+            assert!(limiter.refused.lock().unwrap().len() <= MAX_REMEMBERED);
+        }
     }
 }
