@@ -12,7 +12,7 @@ use crate::faults::Proxy;
 use crate::harness::{ACME, GLOBEX, JANE, World, built_binaries};
 
 /// Runs `users`.
-async fn users(arguments: &[&str]) -> Output {
+pub async fn users(arguments: &[&str]) -> Output {
     Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
 

@@ -27,6 +27,7 @@ mod get_profile;
 mod list_customer_associations;
 mod list_organizations;
 mod local_system;
+mod model;
 mod policies;
 mod property;
 mod rate_limit;
