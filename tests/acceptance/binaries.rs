@@ -88,7 +88,8 @@ pub fn start(function: &str, runtime_api: &RuntimeApi, settings: &[(&str, &str)]
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", "AKIATEST")
+        // As the local system's own client: DynamoDB Local has a database for each key id.
+        .env("AWS_ACCESS_KEY_ID", "local")
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .envs(settings.iter().copied())
         .stderr(Stdio::piped())
@@ -116,7 +117,6 @@ pub fn event(method: &str, path: &str, query: &str, authorization: &str, body: O
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_function_starts_under_the_runtime_api_and_answers_an_event() {
     let world = World::start_now().await;
-    let endpoint_url = format!("http://{}", world.system.dynamodb_address);
     let user = format!("UserId={JANE}");
     let new_user =
         r#"{"FirstName":"Ada","LastName":"Lovelace","Email":"ada@example.com","Password":"SecurePass123!"}"#;
@@ -133,10 +133,10 @@ async fn every_function_starts_under_the_runtime_api_and_answers_an_event() {
         };
         let mut runtime_api = RuntimeApi::start().await;
         let settings = [
-            ("TABLE_NAME", users::local::TABLE_NAME),
+            ("TABLE_NAME", world.table().name()),
             ("TOKEN_ISSUER", users::local::ISSUER),
             ("TOKEN_AUDIENCE", users::local::AUDIENCE),
-            ("AWS_ENDPOINT_URL_DYNAMODB", &endpoint_url),
+            ("AWS_ENDPOINT_URL_DYNAMODB", &world.system.dynamodb_url),
         ];
         let mut process = start(endpoint.name, &runtime_api, &settings);
         let bearer = world.bearer(role, JANE, ACME);

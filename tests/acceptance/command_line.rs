@@ -19,19 +19,19 @@ fn users_binary() -> PathBuf {
 
 struct Cli {
     world: World,
-    endpoint_url: String,
 }
 
 impl Cli {
     async fn start() -> Self {
-        let world = World::start_now().await;
-        let endpoint_url = format!("http://{}", world.system.dynamodb_address);
-        Self { world, endpoint_url }
+        Self { world: World::start_now().await }
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
         let mut all = arguments.to_vec();
-        all.extend(["--endpoint-url", &self.endpoint_url]);
+        all.extend(["--endpoint-url", &self.world.system.dynamodb_url]);
+        if !arguments.contains(&"--table") {
+            all.extend(["--table", self.world.table().name()]);
+        }
         users(&all).await
     }
 
@@ -104,16 +104,22 @@ async fn a_customer_account_is_associated_and_dissociated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_created_once_and_described() {
     let cli = Cli::start().await;
-    let created = cli.json(&["table", "create", "--table", "another"]).await;
+    let another = format!("{}-another", cli.world.table().name());
+    let created = cli.json(&["table", "create", "--table", &another]).await;
     assert_eq!(
         created,
         json!({
-            "TableName": "another", "Status": "ACTIVE", "Keys": ["PK", "SK"], "TtlAttribute": "ExpiresAt",
+            "TableName": another, "Status": "ACTIVE", "Keys": ["PK", "SK"], "TtlAttribute": "ExpiresAt",
             "ItemCount": 0,
         })
     );
-    assert_eq!(cli.json(&["table", "describe", "--table", "another"]).await, created);
-    cli.refused(&["table", "create", "--table", "another"], "is there already").await;
+    assert_eq!(cli.json(&["table", "describe", "--table", &another]).await, created);
+    cli.refused(&["table", "create", "--table", &another], "is there already").await;
+    let off = json!({ "Enabled": false, "AttributeName": "ExpiresAt" });
+    let off = json!({ "TableName": another, "TimeToLiveSpecification": off });
+    cli.world.dynamodb("UpdateTimeToLive", &off).await;
+    let described = cli.json(&["table", "describe", "--table", &another]).await;
+    assert_eq!(described["TtlAttribute"], json!(null));
     cli.refused(&["table", "describe", "--table", "none"], "there is no table none").await;
 }
 
@@ -182,6 +188,7 @@ async fn wrong_usage_is_exit_status_2_and_every_help_has_an_example() {
         &["user", "get", "--id", "u", "--email", "a@example.com"],
         &["organization", "put", "--id", "o", "--name", "n", "--slug", "No Slug"],
         &["serve", "--memory", "--data-dir", "x"],
+        &["serve", "--endpoint-url", "http://127.0.0.1:1", "--dynamodb-port", "1"],
     ] {
         assert_eq!(users(wrong).await.status.code(), Some(2), "{wrong:?}");
     }

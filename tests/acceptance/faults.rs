@@ -19,6 +19,7 @@ use shared::{App, Endpoint, function};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::engine::engine;
 use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
 
 /// What is left of an invocation's time when a request comes.
@@ -367,7 +368,7 @@ impl Case {
             user.phone_number = Some("911".parse().unwrap());
             world.put_user(user, &[GLOBEX]).await;
         }
-        let proxy = Proxy::start(world.system.dynamodb_address, self.call, self.fault, self.always).await;
+        let proxy = Proxy::start(world.dynamodb_address(), self.call, self.fault, self.always).await;
         let app = app(world, &proxy.url);
         let (endpoint, event) = self.request(world);
         let started = Instant::now();
@@ -409,13 +410,13 @@ impl Case {
 /// A function's app, cold: its first request also reads the signing keys.
 fn app(world: &World, table_url: &str) -> App {
     let settings = |name: &str| match name {
-        "TABLE_NAME" => Some(users::local::TABLE_NAME.to_owned()),
+        "TABLE_NAME" => Some(world.table().name().to_owned()),
         "TOKEN_ISSUER" => Some(users::local::ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(users::local::AUDIENCE.to_owned()),
         _ => None,
     };
     let config = shared::config::Config::read(true, settings).unwrap();
-    App::new(config, Table::local(users::local::TABLE_NAME, table_url), world.system.clock().clone())
+    App::new(config, Table::local(world.table().name(), table_url), world.system.clock().clone())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -451,7 +452,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
             }
             (case.number, (case, status))
         })
-        .buffer_unordered(40)
+        .buffer_unordered(engine().at_once(40))
         .collect()
         .await;
 
@@ -460,7 +461,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
         results.values().filter(|(case, status)| case.path.endpoint == "create-user" && *status == 503)
     {
         let (endpoint, event) = case.request(world);
-        let url = format!("http://{}", world.system.dynamodb_address);
+        let url = world.system.dynamodb_url.clone();
         let again = function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await;
         assert!([200, 201].contains(&again.status()), "{}: {again:?}", case.describe());
         case.assert_account_whole(world, again.status()).await;
@@ -482,7 +483,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
 async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_while() {
     let world = World::start().await;
     let path = PATHS.iter().find(|path| path.endpoint == "check-user-exists").unwrap();
-    let proxy = Proxy::start(world.system.dynamodb_address, path.calls[0], KeyThrottled, true).await;
+    let proxy = Proxy::start(world.dynamodb_address(), path.calls[0], KeyThrottled, true).await;
     let app = app(&world, &proxy.url);
     let case = Case { number: 0, path, call: path.calls[0], fault: KeyThrottled, always: true };
     let ask = async || {
@@ -516,9 +517,9 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
         (3, Conflict, 2, 2),
         (4, TokenMismatch, 2, 2),
     ] {
-        let proxy = Proxy::start(world.system.dynamodb_address, TRANSACTION, fault, false).await;
+        let proxy = Proxy::start(world.dynamodb_address(), TRANSACTION, fault, false).await;
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let table = Table::local(users::local::TABLE_NAME, &proxy.url).observed({
+        let table = Table::local(world.table().name(), &proxy.url).observed({
             let seen = seen.clone();
             Arc::new(move |operation, body| {
                 if operation == "TransactWriteItems" {
@@ -538,10 +539,25 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
     }
 }
 
+/// The SDK sends again what was applied already: the second try must not be taken for somebody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_created_whole_where_an_answer_is_lost() {
+    let world = World::start().await;
+    for (number, operation) in ["CreateTable", "UpdateTimeToLive"].into_iter().enumerate() {
+        let proxy = Proxy::start(world.dynamodb_address(), (operation, ""), AppliedAnswerLost, false).await;
+        let table = Table::local(&format!("{}-lost-{number}", world.table().name()), &proxy.url);
+        assert!(table.create().await.unwrap(), "{operation}");
+        assert_eq!(proxy.matched.load(Ordering::SeqCst), 2, "{operation}");
+        let description = table.describe().await.unwrap().unwrap();
+        assert_eq!(description.ttl_attribute.as_deref(), Some("ExpiresAt"), "{operation}");
+        assert!(!table.create().await.unwrap(), "{operation}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_table_is_not_multiplied() {
     let world = World::start().await;
-    let always = |fault| Proxy::start(world.system.dynamodb_address, CLAIM, fault, true);
+    let always = |fault| Proxy::start(world.dynamodb_address(), CLAIM, fault, true);
     let proxy = always(Error500).await;
     let app = app(&world, &proxy.url);
     let case = Case { number: 0, path: &PATHS[0], call: CLAIM, fault: Error500, always: true };

@@ -10,6 +10,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod engine;
 mod harness;
 
 mod authorization;
@@ -18,6 +19,7 @@ mod check_user_exists;
 mod command_line;
 mod create_user;
 mod dependencies;
+mod differences;
 mod document;
 mod events;
 mod faults;
