@@ -17,7 +17,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, ThrottlingReason,
 };
 
-use super::keys::{Key, TTL_ATTRIBUTE};
+use super::item::Item;
+use super::keys::{Key, KeyKind, TTL_ATTRIBUTE};
 use super::{Table, error};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, UNAVAILABLE_RETRY_AFTER};
@@ -111,12 +112,12 @@ impl RateLimiter {
             .send()
             .await;
         let error = match result {
-            Ok(output) => return Ok(Count::Admitted(self.times(&output.attributes.unwrap_or_default()))),
+            Ok(output) => return self.times(output.attributes.unwrap_or_default()).map(Count::Admitted),
             Err(error) => error,
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
-                let times = failure.item.as_ref().map(|item| self.times(item)).unwrap_or_default();
+                let times = self.times(failure.item.clone().unwrap_or_default())?;
                 let oldest = times.last().ok_or_else(|| Error::defect("a refusal came without its item"))?;
                 Ok(Count::Refused { until: *oldest + window })
             }
@@ -135,9 +136,8 @@ impl RateLimiter {
     }
 
     /// The times of an item, the newest first.
-    fn times(&self, attributes: &HashMap<String, AttributeValue>) -> Vec<Timestamp> {
-        let time = |n: u16| attributes.get(&format!("T{n}"))?.as_n().ok()?.parse().ok();
-        (1..=self.rate_limit.limit).map_while(time).map(Timestamp::from_millis).collect()
+    fn times(&self, attributes: HashMap<String, AttributeValue>) -> Result<Vec<Timestamp>, Error> {
+        times(&Item::new(KeyKind::RateLimit, attributes), self.rate_limit.limit)
     }
 
     fn what_is_left(&self, admitted: &[Timestamp], now: Timestamp) -> Quota {
@@ -175,4 +175,9 @@ impl RateLimiter {
     fn is_ahead(&self, until: Timestamp, now: Timestamp) -> bool {
         until > now && until <= now + self.rate_limit.window * 2
     }
+}
+
+pub(super) fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
+    let times = (1..=limit).filter_map(|n| item.number(&format!("T{n}")).transpose());
+    times.map(|time| time.map(Timestamp::from_millis)).collect()
 }
