@@ -21,6 +21,7 @@ mod dependencies;
 mod document;
 mod events;
 mod faults;
+mod fuzzing;
 mod get_customer_association;
 mod get_profile;
 mod list_customer_associations;

@@ -87,7 +87,7 @@ impl Table {
     }
 }
 
-fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
+pub(super) fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
     let key = item.key()?;
     Ok(CustomerAssociation {
         user_id: item.parsed(key.partition_id())?,

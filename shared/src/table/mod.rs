@@ -8,6 +8,8 @@ mod administration;
 mod customer_associations;
 mod email_claims;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod item;
 mod keys;
 mod memberships;
