@@ -10,6 +10,9 @@ pub mod config;
 pub mod error;
 pub mod function;
 pub mod http;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod memory;
 pub mod model;
 pub mod table;
 pub mod telemetry;
