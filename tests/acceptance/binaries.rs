@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::harness::{ACME, ENDPOINTS, JANE, World, built_binaries};
+use crate::log::is_private;
 
 /// The Lambda Runtime API (AWS Lambda Developer Guide, "Using the Lambda runtime API for custom
 /// runtimes"): hands out events, takes responses.
@@ -159,9 +160,8 @@ async fn every_function_starts_under_the_runtime_api_and_answers_an_event() {
         if endpoint.policy.is_some() {
             assert_eq!((&outcome["user_id"], &outcome["organization_id"]), (&json!(JANE), &json!(ACME)));
         }
-        let log = format!("{log:?}");
-        for private in ["example.com", "Lovelace", "SecurePass123!", "203.0.113.7", "Bearer", "eyJ"] {
-            assert!(!log.contains(private), "{}: the log holds {private}", endpoint.name);
+        for line in &log {
+            assert!(!is_private(&line.to_string()), "{}: the log holds {line}", endpoint.name);
         }
     }
 }

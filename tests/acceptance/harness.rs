@@ -22,6 +22,7 @@ use shared::table::{Creation, Joining, NewMembership, Table};
 use shared::{App, Endpoint, function};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
 
+use crate::log::{Watch, assert_clean};
 use crate::policies::Policies;
 
 pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
@@ -37,6 +38,7 @@ pub struct World {
     pub system: LocalSystem,
     pub clock: ManualClock,
     client: Client,
+    _log: Watch,
 }
 
 impl World {
@@ -67,12 +69,13 @@ impl World {
     }
 
     async fn start_as(time: Timestamp, data_dir: Option<PathBuf>, observer: FunctionObserver) -> Self {
+        let log = Watch::start();
         let (clock, hand) = Clock::manual(time);
         let observer = Some(observer);
         let system =
             LocalSystem::start(Options { clock, data_dir, observer, ..Options::default() }).await.unwrap();
         let client = Client::of(system.api_address);
-        Self { system, clock: hand, client }
+        Self { system, clock: hand, client, _log: log }
     }
 
     pub fn table(&self) -> &Table {
@@ -372,6 +375,7 @@ impl Invocation {
 
     pub async fn answer(self, app: &App) -> Answer {
         let event: Event = serde_json::from_value(self.event).unwrap();
+        let _log = Watch::start();
         let response = function::respond(self.endpoint, app, event.into(), self.time_left).await;
         let mut headers = HeaderMap::new();
         for (name, value) in response.headers() {
@@ -466,6 +470,7 @@ impl Call {
         let response = self.client.http.request(request.body(Full::new(self.body))?).await?;
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
+        assert_clean();
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 }
