@@ -11,6 +11,9 @@ pub mod error;
 pub mod function;
 pub mod http;
 pub mod http_client;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod memory;
 pub mod model;
 pub mod table;
 pub mod telemetry;

@@ -8,7 +8,7 @@
 //! age of the signing keys) is also a document in CloudWatch's Embedded Metric Format.
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use serde_json::json;
 use tracing::field::{Field, Visit};
@@ -16,7 +16,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -36,23 +36,43 @@ const DIMENSION: &str = "FunctionName";
 pub fn init() {
     let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.trim().parse().ok());
     let level = level.unwrap_or(LevelFilter::INFO);
-    let ours = OURS.iter().map(|&target| (target, level));
-    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
     // Lambda sets this variable and nothing else does.
     let _ = if let Ok(function_name) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
-        let json = tracing_subscriber::fmt::format().json().flatten_event(true);
-        let format = EmbeddedMetrics {
-            lines: json.with_span_list(false).with_target(false),
-            function_name,
-            clock: Clock::system(),
-        };
-        registry.with(lines.json().event_format(format)).try_init()
+        lambda_lines(level, function_name, std::io::stderr).try_init()
     } else {
         let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        registry.with(lines.compact().with_target(false).with_ansi(ansi)).try_init()
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact();
+        tracing_subscriber::registry()
+            .with(filter(level))
+            .with(lines.with_target(false).with_ansi(ansi))
+            .try_init()
     };
+}
+
+/// Starts logging as in Lambda, at the finest level that can be set, to what `writer` makes: so a test
+/// reads the very lines that CloudWatch would. Calling it again changes nothing.
+pub fn init_to<W: Write + 'static>(writer: impl Fn() -> W + Send + Sync + 'static) {
+    let _ = lambda_lines(LevelFilter::TRACE, "test".to_owned(), writer).try_init();
+}
+
+fn filter(level: LevelFilter) -> Targets {
+    let ours = OURS.iter().map(|&target| (target, level));
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours)
+}
+
+fn lambda_lines(
+    level: LevelFilter,
+    function_name: String,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    let lines = tracing_subscriber::fmt::format().json().flatten_event(true);
+    let format = EmbeddedMetrics {
+        lines: lines.with_span_list(false).with_target(false),
+        function_name,
+        clock: Clock::system(),
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).json().event_format(format);
+    tracing_subscriber::registry().with(filter(level)).with(layer)
 }
 
 /// JSON lines, with those that carry a figure in the Embedded Metric Format (CloudWatch User Guide,
@@ -153,7 +173,6 @@ impl Visit for Figures {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use serde_json::Value;

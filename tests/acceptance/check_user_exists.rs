@@ -315,3 +315,26 @@ async fn a_clock_that_was_wrong_locks_nobody_out() {
     world.clock.set(crate::harness::START);
     assert_eq!(look_up(&world).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_counter_that_is_broken_is_a_500_whose_log_names_it() {
+    let world = World::start().await;
+    let text = json!({ "S": "soon" });
+    let time = json!({ "N": world.clock.now().millis().to_string() });
+    for (client, broken) in [("198.51.100.1", "T10"), ("198.51.100.2", "T1"), ("198.51.100.3", "T2")] {
+        let mut counter = json!({ "PK": { "S": format!("RATE#exists#{client}") }, "SK": { "S": "RATE" } });
+        for n in 1..=10 {
+            counter[format!("T{n}")] = time.clone();
+        }
+        counter[broken] = text.clone();
+        world.put_item(&counter).await;
+        let before = world.items().await;
+        let app = world.app(&[]);
+        let look_up = Invocation::of(endpoint(ROUTE)).query("Email=john%40example.com").at_address(client);
+        look_up.answer(&app).await.assert_problem(500);
+        assert_eq!(world.items().await, before);
+        let (_, admitted) = app.exists_limiter.admit(client.parse().unwrap()).await;
+        let error = admitted.unwrap_err();
+        assert_eq!(error.log(), Some(format!("the table holds a broken RateLimit item: {broken}").as_str()));
+    }
+}

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::faults::Proxy;
 use crate::harness::{ACME, GLOBEX, JANE, World, built_binaries};
 
-/// Runs `users` in a world: its table, and a data directory of the test's own as working directory.
-async fn users(arguments: &[&str]) -> Output {
+/// Runs `users`.
+pub async fn users(arguments: &[&str]) -> Output {
     Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
 
@@ -19,19 +22,19 @@ fn users_binary() -> PathBuf {
 
 struct Cli {
     world: World,
-    endpoint_url: String,
 }
 
 impl Cli {
     async fn start() -> Self {
-        let world = World::start_now().await;
-        let endpoint_url = format!("http://{}", world.system.dynamodb_address);
-        Self { world, endpoint_url }
+        Self { world: World::start_now().await }
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
         let mut all = arguments.to_vec();
-        all.extend(["--endpoint-url", &self.endpoint_url]);
+        all.extend(["--endpoint-url", &self.world.system.dynamodb_url]);
+        if !arguments.contains(&"--table") {
+            all.extend(["--table", self.world.table().name()]);
+        }
         users(&all).await
     }
 
@@ -102,18 +105,41 @@ async fn a_customer_account_is_associated_and_dissociated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_dissociate_shows_is_what_it_deleted_and_no_earlier_look() {
+    let cli = Cli::start().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let count = move |_: &[u8]| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    let proxy = Proxy::scheduled(cli.world.dynamodb_address(), count).await;
+    let pair = ["--user", JANE, "--organization", ACME];
+    let through = ["--endpoint-url", &proxy.url, "--table", cli.world.table().name(), "--json"];
+    let output = users(&[&["customer", "dissociate"][..], &pair, &through].concat()).await;
+    let deleted: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&deleted["CustomerNumber"], calls.load(Ordering::SeqCst)), (&json!("C-10042"), 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_created_once_and_described() {
     let cli = Cli::start().await;
-    let created = cli.json(&["table", "create", "--table", "another"]).await;
+    let another = format!("{}-another", cli.world.table().name());
+    let created = cli.json(&["table", "create", "--table", &another]).await;
     assert_eq!(
         created,
         json!({
-            "TableName": "another", "Status": "ACTIVE", "Keys": ["PK", "SK"], "TtlAttribute": "ExpiresAt",
+            "TableName": another, "Status": "ACTIVE", "Keys": ["PK", "SK"], "TtlAttribute": "ExpiresAt",
             "ItemCount": 0,
         })
     );
-    assert_eq!(cli.json(&["table", "describe", "--table", "another"]).await, created);
-    cli.refused(&["table", "create", "--table", "another"], "is there already").await;
+    assert_eq!(cli.json(&["table", "describe", "--table", &another]).await, created);
+    cli.refused(&["table", "create", "--table", &another], "is there already").await;
+    let off = json!({ "Enabled": false, "AttributeName": "ExpiresAt" });
+    let off = json!({ "TableName": another, "TimeToLiveSpecification": off });
+    cli.world.dynamodb("UpdateTimeToLive", &off).await;
+    let described = cli.json(&["table", "describe", "--table", &another]).await;
+    assert_eq!(described["TtlAttribute"], json!(null));
     cli.refused(&["table", "describe", "--table", "none"], "there is no table none").await;
 }
 
@@ -182,6 +208,7 @@ async fn wrong_usage_is_exit_status_2_and_every_help_has_an_example() {
         &["user", "get", "--id", "u", "--email", "a@example.com"],
         &["organization", "put", "--id", "o", "--name", "n", "--slug", "No Slug"],
         &["serve", "--memory", "--data-dir", "x"],
+        &["serve", "--endpoint-url", "http://127.0.0.1:1", "--dynamodb-port", "1"],
     ] {
         assert_eq!(users(wrong).await.status.code(), Some(2), "{wrong:?}");
     }

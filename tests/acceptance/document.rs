@@ -754,6 +754,7 @@ const MATTERS: &[Row] = &[
             "create_user::a_password_has_8_to_128_characters_and_is_not_a_common_one",
             "create_user::a_password_is_kept_as_an_argon2id_phc_string_in_a_partition_of_its_own_and_nowhere_else",
             "create_user::no_answer_ever_holds_the_password_or_its_hash",
+            "secrets::the_table_holds_each_datum_in_its_own_attribute_and_a_password_only_as_its_hash",
             "binaries::every_function_starts_under_the_runtime_api_and_answers_an_event",
         ],
     ),
@@ -833,7 +834,14 @@ const MATTERS: &[Row] = &[
         "Any answer",
         &["requests::every_answer_carries_the_common_headers_and_a_problem_the_request_id_as_its_trace_id"],
     ),
-    ("What may be logged", &["binaries::every_function_starts_under_the_runtime_api_and_answers_an_event"]),
+    (
+        "What may be logged",
+        &[
+            "binaries::every_function_starts_under_the_runtime_api_and_answers_an_event",
+            "secrets::an_answer_holds_what_the_document_gives_and_no_answer_or_log_line_anything_else",
+            "secrets::what_is_wrong_with_a_body_is_said_without_the_body",
+        ],
+    ),
 ];
 
 /// The names of the tests that run, such as `module::name`.

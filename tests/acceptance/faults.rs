@@ -18,7 +18,9 @@ use shared::table::Table;
 use shared::{App, Endpoint, function};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
+use crate::engine::engine;
 use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
 
 /// What is left of an invocation's time when a request comes.
@@ -29,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// What happens to a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Fault {
+pub enum Fault {
     Refused,
     ClosedBeforeRequest,
     ClosedAfterRequest,
@@ -82,7 +84,7 @@ const FAULTS: [(Fault, &str); 19] = [
 ];
 
 /// A call: its operation and the start of the partition key that it is about.
-type Call = (&'static str, &'static str);
+pub type Call = (&'static str, &'static str);
 
 /// What an endpoint is asked, what it answers when all is well, and its calls to the table.
 struct Path {
@@ -92,9 +94,9 @@ struct Path {
     calls: &'static [Call],
 }
 
-const KEYS: Call = ("GetItem", "SIGNING_KEYS");
+pub const KEYS: Call = ("GetItem", "SIGNING_KEYS");
 const CLAIM: Call = ("GetItem", "EMAIL#");
-const TRANSACTION: Call = ("TransactWriteItems", "");
+pub const TRANSACTION: Call = ("TransactWriteItems", "");
 const BATCH: Call = ("BatchGetItem", "");
 const QUERY: Call = ("Query", "");
 
@@ -161,43 +163,54 @@ fn can_happen(fault: Fault, (operation, _): Call, always: bool) -> bool {
     }
 }
 
-/// A proxy that does a fault to the calls that match, the first or all, and passes on the rest.
-struct Proxy {
-    url: String,
-    /// How many requests matched.
+/// A proxy that does faults to some requests and passes on the rest, until it is dropped.
+pub struct Proxy {
+    pub url: String,
+    /// How many requests were of the call that [`Proxy::start`] names.
     matched: Arc<AtomicUsize>,
+    _listener: JoinSet<()>,
 }
 
+/// Says what is to happen to a request; `None`: it is passed on.
+type Schedule = dyn Fn(&[u8]) -> Option<Fault> + Send + Sync;
+
 impl Proxy {
+    /// Does one fault to the calls that match, the first or all.
     async fn start(table: SocketAddr, call: Call, fault: Fault, always: bool) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let matched = Arc::new(AtomicUsize::new(0));
         let counter = matched.clone();
-        tokio::spawn(async move {
+        let schedule = move |request: &[u8]| {
+            let hit = is(call, request) && (counter.fetch_add(1, Ordering::SeqCst) == 0 || always);
+            hit.then_some(fault)
+        };
+        Self { matched, ..Self::scheduled(table, schedule).await }
+    }
+
+    /// Does to each request what the schedule says of it.
+    pub async fn scheduled(
+        table: SocketAddr,
+        schedule: impl Fn(&[u8]) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let schedule: Arc<Schedule> = Arc::new(schedule);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, table, call, fault, always, counter.clone()));
+                tokio::spawn(serve(client, table, schedule.clone()));
             }
         });
-        Self { url, matched }
+        Self { url, matched: Arc::default(), _listener: tasks }
     }
 }
 
-async fn serve(
-    mut client: TcpStream,
-    table: SocketAddr,
-    call: Call,
-    fault: Fault,
-    always: bool,
-    matched: Arc<AtomicUsize>,
-) -> Option<()> {
+async fn serve(mut client: TcpStream, table: SocketAddr, schedule: Arc<Schedule>) -> Option<()> {
     loop {
         let request = read_message(&mut client).await?;
-        let hit = is(call, &request) && (matched.fetch_add(1, Ordering::SeqCst) == 0 || always);
-        if !hit {
+        let Some(fault) = schedule(&request) else {
             client.write_all(&forward(table, &request).await?).await.ok()?;
             continue;
-        }
+        };
         let answer = match fault {
             Refused | ClosedBeforeRequest | ClosedAfterRequest => return None,
             ClosedInAnswer => {
@@ -261,7 +274,7 @@ async fn serve(
     }
 }
 
-fn is((operation, key): Call, request: &[u8]) -> bool {
+pub fn is((operation, key): Call, request: &[u8]) -> bool {
     let head = String::from_utf8_lossy(request);
     let called = head
         .to_ascii_lowercase()
@@ -277,18 +290,23 @@ fn body(message: &[u8]) -> Value {
 /// A whole HTTP/1.1 message with a `Content-Length`.
 async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = Vec::new();
-    loop {
-        message.push(stream.read_u8().await.ok()?);
-        if message.ends_with(b"\r\n\r\n") {
-            break;
+    let start = loop {
+        if let Some(at) = message.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
         }
-    }
-    let head = String::from_utf8(message.clone()).unwrap().to_ascii_lowercase();
+        read_more(stream, &mut message).await?;
+    };
+    let head = String::from_utf8(message[..start].to_vec()).unwrap().to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-    let start = message.len();
-    message.resize(start + length.trim().parse::<usize>().unwrap(), 0);
-    stream.read_exact(&mut message[start..]).await.ok()?;
+    while message.len() < start + length.trim().parse::<usize>().unwrap() {
+        read_more(stream, &mut message).await?;
+    }
     Some(message)
+}
+
+/// `None` where the other side has hung up.
+async fn read_more(stream: &mut TcpStream, message: &mut Vec<u8>) -> Option<()> {
+    stream.read_buf(message).await.ok().filter(|&bytes| bytes > 0).map(drop)
 }
 
 async fn forward(table: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
@@ -374,7 +392,7 @@ impl Case {
             user.phone_number = Some("911".parse().unwrap());
             world.put_user(user, &[GLOBEX]).await;
         }
-        let proxy = Proxy::start(world.system.dynamodb_address, self.call, self.fault, self.always).await;
+        let proxy = Proxy::start(world.dynamodb_address(), self.call, self.fault, self.always).await;
         let app = app(world, &proxy.url);
         let (endpoint, event) = self.request(world);
         let started = Instant::now();
@@ -416,13 +434,13 @@ impl Case {
 /// A function's app, cold: its first request also reads the signing keys.
 fn app(world: &World, table_url: &str) -> App {
     let settings = |name: &str| match name {
-        "TABLE_NAME" => Some(users::local::TABLE_NAME.to_owned()),
+        "TABLE_NAME" => Some(world.table().name().to_owned()),
         "TOKEN_ISSUER" => Some(users::local::ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(users::local::AUDIENCE.to_owned()),
         _ => None,
     };
     let config = shared::config::Config::read(true, settings).unwrap();
-    App::new(config, Table::local(users::local::TABLE_NAME, table_url), world.system.clock().clone())
+    App::new(config, Table::local(world.table().name(), table_url), world.system.clock().clone())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -458,7 +476,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
             }
             (case.number, (case, status))
         })
-        .buffer_unordered(40)
+        .buffer_unordered(engine().at_once(40))
         .collect()
         .await;
 
@@ -467,7 +485,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
         results.values().filter(|(case, status)| case.path.endpoint == "create-user" && *status == 503)
     {
         let (endpoint, event) = case.request(world);
-        let url = format!("http://{}", world.system.dynamodb_address);
+        let url = world.system.dynamodb_url.clone();
         let again = function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await;
         assert!([200, 201].contains(&again.status()), "{}: {again:?}", case.describe());
         case.assert_account_whole(world, again.status()).await;
@@ -489,7 +507,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
 async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_while() {
     let world = World::start().await;
     let path = PATHS.iter().find(|path| path.endpoint == "check-user-exists").unwrap();
-    let proxy = Proxy::start(world.system.dynamodb_address, path.calls[0], KeyThrottled, true).await;
+    let proxy = Proxy::start(world.dynamodb_address(), path.calls[0], KeyThrottled, true).await;
     let app = app(&world, &proxy.url);
     let case = Case { number: 0, path, call: path.calls[0], fault: KeyThrottled, always: true };
     let ask = async || {
@@ -523,9 +541,9 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
         (3, Conflict, 2, 2),
         (4, TokenMismatch, 2, 2),
     ] {
-        let proxy = Proxy::start(world.system.dynamodb_address, TRANSACTION, fault, false).await;
+        let proxy = Proxy::start(world.dynamodb_address(), TRANSACTION, fault, false).await;
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let table = Table::local(users::local::TABLE_NAME, &proxy.url).observed({
+        let table = Table::local(world.table().name(), &proxy.url).observed({
             let seen = seen.clone();
             Arc::new(move |operation, body| {
                 if operation == "TransactWriteItems" {
@@ -545,10 +563,25 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
     }
 }
 
+/// The SDK sends again what was applied already: the second try must not be taken for somebody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_created_whole_where_an_answer_is_lost() {
+    let world = World::start().await;
+    for (number, operation) in ["CreateTable", "UpdateTimeToLive"].into_iter().enumerate() {
+        let proxy = Proxy::start(world.dynamodb_address(), (operation, ""), AppliedAnswerLost, false).await;
+        let table = Table::local(&format!("{}-lost-{number}", world.table().name()), &proxy.url);
+        assert!(table.create().await.unwrap(), "{operation}");
+        assert_eq!(proxy.matched.load(Ordering::SeqCst), 2, "{operation}");
+        let description = table.describe().await.unwrap().unwrap();
+        assert_eq!(description.ttl_attribute.as_deref(), Some("ExpiresAt"), "{operation}");
+        assert!(!table.create().await.unwrap(), "{operation}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_table_is_not_multiplied() {
     let world = World::start().await;
-    let always = |fault| Proxy::start(world.system.dynamodb_address, BATCH, fault, true);
+    let always = |fault| Proxy::start(world.dynamodb_address(), BATCH, fault, true);
     let proxy = always(Error500).await;
     let app = app(&world, &proxy.url);
     let case = Case { number: 0, path: &PATHS[0], call: BATCH, fault: Error500, always: true };

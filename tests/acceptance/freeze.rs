@@ -91,11 +91,11 @@ fn signal(process: &Child, name: &str) {
 /// Invokes a function, stops its process for so long, and invokes it again; how many connections
 /// each of the two invocations opened.
 async fn thaw(world: &World, frozen: Duration, silent: bool) -> (usize, usize) {
-    let table = TableSide::start(world.system.dynamodb_address, silent).await;
+    let table = TableSide::start(world.dynamodb_address(), silent).await;
     let mut runtime_api = RuntimeApi::start().await;
     let url = format!("https://localhost:{}", table.port);
     let settings = [
-        ("TABLE_NAME", users::local::TABLE_NAME),
+        ("TABLE_NAME", world.table().name()),
         ("TOKEN_ISSUER", users::local::ISSUER),
         ("TOKEN_AUDIENCE", users::local::AUDIENCE),
         ("AWS_ENDPOINT_URL_DYNAMODB", &url),

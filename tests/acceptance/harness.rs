@@ -1,6 +1,7 @@
 //! A local system for one test, and clients of it.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
 
+use crate::engine::engine;
+use crate::log::{Watch, assert_clean};
 use crate::policies::Policies;
 
 pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
@@ -37,6 +40,7 @@ pub struct World {
     pub system: LocalSystem,
     pub clock: ManualClock,
     client: Client,
+    _log: Watch,
 }
 
 impl World {
@@ -67,16 +71,35 @@ impl World {
     }
 
     async fn start_as(time: Timestamp, data_dir: Option<PathBuf>, observer: FunctionObserver) -> Self {
+        let log = Watch::start();
         let (clock, hand) = Clock::manual(time);
-        let observer = Some(observer);
-        let system =
-            LocalSystem::start(Options { clock, data_dir, observer, ..Options::default() }).await.unwrap();
+        let options = Options {
+            clock,
+            dynamodb_url: engine().url.clone(),
+            table_name: engine().table_name(data_dir.as_deref()),
+            data_dir,
+            observer: Some(observer),
+            ..Options::default()
+        };
+        let system = LocalSystem::start(options).await.unwrap();
         let client = Client::of(system.api_address);
-        Self { system, clock: hand, client }
+        let world = Self { system, clock: hand, client, _log: log };
+        if engine().url.is_some() && time == START {
+            // It would delete by its own clock what is current by this world's.
+            let off = json!({ "Enabled": false, "AttributeName": shared::table::TTL_ATTRIBUTE });
+            let input = json!({ "TableName": world.table().name(), "TimeToLiveSpecification": off });
+            world.dynamodb("UpdateTimeToLive", &input).await;
+        }
+        world
     }
 
     pub fn table(&self) -> &Table {
         &self.system.table
+    }
+
+    /// Where the DynamoDB API of its table answers.
+    pub fn dynamodb_address(&self) -> SocketAddr {
+        self.system.dynamodb_url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     /// A bearer of one role in an organization.
@@ -177,31 +200,42 @@ impl World {
 
     /// An operation of the DynamoDB API, past all of the service's own code.
     pub async fn dynamodb(&self, operation: &str, input: &Value) -> Value {
-        let request = hyper::Request::post(format!("http://{}/", self.system.dynamodb_address))
+        let (status, body) = self.try_dynamodb("local", operation, input).await;
+        assert_eq!(status, 200, "{operation}: {body}");
+        body
+    }
+
+    /// The same by any access key id, whatever its status is.
+    pub async fn try_dynamodb(&self, key_id: &str, operation: &str, input: &Value) -> (u16, Value) {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={key_id}/20260102/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let request = hyper::Request::post(&self.system.dynamodb_url)
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-date", "20260102T030405Z")
-            .header(
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=local/20260102/us-east-1/dynamodb/aws4_request, \
-                 SignedHeaders=host, Signature=0",
-            )
+            .header("authorization", authorization)
             .body(Full::new(Bytes::from(input.to_string())))
             .unwrap();
         let response = self.client.http.request(request).await.unwrap();
-        let status = response.status();
+        let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{operation}: {body:?}");
-        serde_json::from_slice(&body).unwrap()
+        (status, serde_json::from_slice(&body).unwrap())
     }
 
     /// Every item of the table, by key, as the DynamoDB API gives it.
     pub async fn items(&self) -> Vec<Value> {
-        let output = self
-            .dynamodb("Scan", &json!({ "TableName": users::local::TABLE_NAME, "ConsistentRead": true }))
-            .await;
-        assert!(output.get("LastEvaluatedKey").is_none(), "more than one page");
-        let mut items = output["Items"].as_array().unwrap().clone();
+        let mut scan = json!({ "TableName": self.table().name(), "ConsistentRead": true });
+        let mut items = Vec::new();
+        loop {
+            let mut output = self.dynamodb("Scan", &scan).await;
+            items.append(output["Items"].as_array_mut().unwrap());
+            match output.get("LastEvaluatedKey") {
+                Some(key) => scan["ExclusiveStartKey"] = key.clone(),
+                None => break,
+            }
+        }
         items.sort_by_key(|item| [text(item, "PK"), text(item, "SK")]);
         items
     }
@@ -214,20 +248,20 @@ impl World {
     }
 
     pub async fn put_item(&self, item: &Value) {
-        let input = json!({ "TableName": users::local::TABLE_NAME, "Item": item });
+        let input = json!({ "TableName": self.table().name(), "Item": item });
         self.dynamodb("PutItem", &input).await;
     }
 
     pub async fn delete_item(&self, partition: &str, sort: &str) {
         let key = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
-        let input = json!({ "TableName": users::local::TABLE_NAME, "Key": key });
+        let input = json!({ "TableName": self.table().name(), "Key": key });
         self.dynamodb("DeleteItem", &input).await;
     }
 
     /// Copies the item that is about `id` for each of `others`: the fast way to very many items.
     pub async fn multiply(&self, partition: &str, sort: &str, id: &str, others: &[String]) {
         let key = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
-        let input = json!({ "TableName": users::local::TABLE_NAME, "Key": key });
+        let input = json!({ "TableName": self.table().name(), "Key": key });
         let template = self.dynamodb("GetItem", &input).await["Item"].to_string();
         for batch in others.chunks(25) {
             let put = |other: &String| {
@@ -236,7 +270,7 @@ impl World {
                 json!({ "PutRequest": { "Item": item } })
             };
             let puts: Vec<_> = batch.iter().map(put).collect();
-            let input = json!({ "RequestItems": { users::local::TABLE_NAME: puts } });
+            let input = json!({ "RequestItems": { self.table().name(): puts } });
             let output = self.dynamodb("BatchWriteItem", &input).await;
             assert_eq!(output["UnprocessedItems"], json!({}));
         }
@@ -245,7 +279,7 @@ impl World {
     /// Checks that no query gets all items of a partition in one page.
     pub async fn assert_more_than_one_page(&self, partition: &str) {
         let query = json!({
-            "TableName": users::local::TABLE_NAME,
+            "TableName": self.table().name(),
             "KeyConditionExpression": "PK = :partition",
             "ExpressionAttributeValues": { ":partition": { "S": partition } },
         });
@@ -372,6 +406,7 @@ impl Invocation {
 
     pub async fn answer(self, app: &App) -> Answer {
         let event: Event = serde_json::from_value(self.event).unwrap();
+        let _log = Watch::start();
         let response = function::respond(self.endpoint, app, event.into(), self.time_left).await;
         let mut headers = HeaderMap::new();
         for (name, value) in response.headers() {
@@ -472,6 +507,7 @@ impl Call {
         let response = self.client.http.request(request.body(Full::new(self.body))?).await?;
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
+        assert_clean();
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 }
@@ -598,11 +634,20 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 pub fn built_binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let built = std::process::Command::new(env!("CARGO"))
+        let mut build = std::process::Command::new(env!("CARGO"));
+        build
             .args(["build", "--workspace", "--bins", "--locked", "--offline", "--quiet"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .status()
-            .unwrap();
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        // What cargo tells a test about its package: ring's build script watches these, and whatever
+        // stands on ring would be built again, now and at the next `cargo test`.
+        let told = |name: &OsString| {
+            let name = name.to_string_lossy();
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        };
+        for name in std::env::vars_os().map(|(name, _)| name).filter(told) {
+            build.env_remove(name);
+        }
+        let built = build.status().unwrap();
         assert!(built.success());
         // This test lies in target/<profile>/deps.
         let test = std::env::current_exe().unwrap();

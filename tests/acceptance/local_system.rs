@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::engine::engine;
 use crate::harness::{ACME, Client, World, built_binaries, until};
 
 /// A `users serve` that runs in a process of its own.
@@ -24,15 +25,27 @@ struct Served {
 }
 
 impl Served {
-    /// Starts it on free ports and reads what it prints until it is ready.
-    async fn start(arguments: &[&str]) -> Self {
+    /// Starts it on this run's engine, with nothing kept.
+    async fn start() -> Self {
+        let table = engine().table_name(None);
+        Self::start_with(&[&on_the_engine()[..], &["--memory", "--table", &table]].concat()).await
+    }
+
+    /// Starts it on this run's engine, with its data kept.
+    async fn start_in(data_dir: &Path) -> Self {
+        let table = engine().table_name(Some(data_dir));
+        let kept = ["--data-dir", data_dir.to_str().unwrap(), "--table", &table];
+        Self::start_with(&[&on_the_engine()[..], &kept].concat()).await
+    }
+
+    async fn start_with(arguments: &[&str]) -> Self {
         Self::spawn(Command::new(built_binaries().join("users")), arguments).await
     }
 
-    /// The same by a command of the test's own.
+    /// Starts it on a free port, by this command, and reads what it prints until it is ready.
     async fn spawn(mut command: Command, arguments: &[&str]) -> Self {
         let mut process = command
-            .args(["serve", "--port", "0", "--dynamodb-port", "0"])
+            .args(["serve", "--port", "0"])
             .args(arguments)
             .env("NO_COLOR", "1")
             .stdout(Stdio::piped())
@@ -55,10 +68,6 @@ impl Served {
         Self { process, client, greeting, _rest: lines }
     }
 
-    async fn start_in(data_dir: &Path) -> Self {
-        Self::start(&["--data-dir", data_dir.to_str().unwrap()]).await
-    }
-
     /// The `Authorization` header of the first printed example that creates a user.
     fn admin(&self) -> String {
         let line = self.greeting.iter().find(|line| line.contains("-X POST")).unwrap();
@@ -75,9 +84,17 @@ impl Served {
     }
 }
 
+/// What says which engine this run is about.
+fn on_the_engine() -> [&'static str; 2] {
+    match &engine().url {
+        Some(url) => ["--endpoint-url", url],
+        None => ["--dynamodb-port", "0"],
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
-    let served = Served::start(&["--memory"]).await;
+    let served = Served::start_with(&["--memory", "--dynamodb-port", "0"]).await;
     let commands: Vec<_> = served.greeting.iter().filter(|line| line.starts_with("curl ")).collect();
     assert!(commands[0].contains("/api/users/exists?Email=john%40example.com"));
     for endpoint in crate::harness::ENDPOINTS {
@@ -91,11 +108,45 @@ async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_run_at_once_on_free_ports() {
-    let (one, other) = tokio::join!(Served::start(&["--memory"]), Served::start(&["--memory"]));
+    let (one, other) = tokio::join!(Served::start(), Served::start());
     for served in [&one, &other] {
         let answer = served.client.get("/api/users/exists?Email=jane%40example.com").send().await;
         assert_eq!(answer.assert_ok(200), json!({ "UserExists": true }));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_works_on_a_table_of_a_dynamodb_api_that_runs_already() {
+    let world = World::start_now().await;
+    let (url, table) = (&world.system.dynamodb_url, format!("{}-elsewhere", world.table().name()));
+    let served = Served::start_with(&["--memory", "--endpoint-url", url, "--table", &table]).await;
+    let body = json!({ "FirstName": "E", "LastName": "W", "Email": "elsewhere@example.com" });
+    let call = served.client.post("/api/users", body.to_string()).bearer(served.admin());
+    call.send().await.assert_ok(201);
+
+    let key = json!({ "PK": { "S": "EMAIL#elsewhere@example.com" }, "SK": { "S": "EMAIL" } });
+    let claim = world.dynamodb("GetItem", &json!({ "TableName": table, "Key": key })).await;
+    assert!(claim["Item"]["UserId"]["S"].is_string(), "{claim}");
+    assert_eq!(world.user_id_of("elsewhere@example.com").await, None);
+    assert!(served.greeting.contains(&format!("DynamoDB  {url}, table {table}")), "{:?}", served.greeting);
+    let kept = "Data      in the table; the signing key: in memory, gone at the end";
+    assert!(served.greeting.iter().any(|line| line == kept), "{:?}", served.greeting);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dynamodb_api_that_does_not_answer_is_said_in_one_line() {
+    let output = Command::new(built_binaries().join("users"))
+        .args(["serve", "--memory", "--port", "0", "--endpoint-url", "http://127.0.0.1:1"])
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.starts_with("error: the table was not made ready: DescribeTable did not get through"),
+        "{error}"
+    );
+    assert_eq!(error.lines().count(), 1, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,7 +173,7 @@ async fn a_port_in_use_is_one_line_that_says_how_to_choose_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_ends_it_once_requests_in_flight_have_their_answers() {
     for signal in ["INT", "TERM"] {
-        let mut served = Served::start(&["--memory"]).await;
+        let mut served = Served::start().await;
         // A request that is in flight: its head has come, its body has not.
         let mut stream = TcpStream::connect(served.client.address()).await.unwrap();
         let body = r#"{"FirstName":"In","LastName":"Flight","Email":"flight@example.com"}"#;
@@ -154,7 +205,7 @@ async fn a_signal_ends_it_once_requests_in_flight_have_their_answers() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_does_not_hold_up_the_end() {
-    let mut served = Served::start(&["--memory"]).await;
+    let mut served = Served::start().await;
     let _idle = TcpStream::connect(served.client.address()).await.unwrap();
     served.client.get("/api/users/exists?Email=a%40example.com").send().await.assert_ok(200);
     let told = Instant::now();
@@ -226,6 +277,15 @@ async fn the_demo_data_is_put_in_once_and_what_was_changed_stays() {
     assert_eq!(acme.name.as_str(), "Renamed");
 }
 
+/// What makes it keep its table in a directory, whatever this run's engine is.
+fn embedded(data_dir: &Path) -> [&str; 4] {
+    ["--dynamodb-port", "0", "--data-dir", data_dir.to_str().unwrap()]
+}
+
+async fn embedded_in(data_dir: &Path) -> Served {
+    Served::start_with(&embedded(data_dir)).await
+}
+
 /// What `users serve` says of a data directory that it cannot use.
 async fn refusal(data_dir: &Path) -> String {
     let output = Command::new(built_binaries().join("users"))
@@ -244,7 +304,7 @@ async fn refusal(data_dir: &Path) -> String {
 async fn a_data_directory_of_another_version_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
-    World::start_in(data_dir).await.system.stop().await;
+    drop(embedded_in(data_dir).await);
     assert_eq!(std::fs::read_to_string(data_dir.join("version")).unwrap(), "1");
     std::fs::write(data_dir.join("version"), "2\n").unwrap();
     let table = std::fs::read(data_dir.join("dynamodb.sqlite")).unwrap();
@@ -280,7 +340,7 @@ async fn a_data_directory_that_cannot_be_used_is_named_with_what_to_do() {
 async fn a_data_directory_that_is_removed_ends_the_system_and_it_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
-    let mut served = Served::start_in(&data_dir).await;
+    let mut served = embedded_in(&data_dir).await;
     served.client.get("/api/users/exists?Email=a%40example.com").send().await.assert_ok(200);
     std::fs::remove_dir_all(&data_dir).unwrap();
     assert_eq!(served.process.wait().await.unwrap().code(), Some(1));
@@ -298,7 +358,7 @@ async fn on_a_full_disk_writes_are_a_503_reads_go_on_and_nothing_is_lost() {
     let data_dir = directory.path().join("data");
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$@\"", "sh"]).arg(built_binaries().join("users"));
-    let mut served = Served::spawn(shell, &["--data-dir", data_dir.to_str().unwrap()]).await;
+    let mut served = Served::spawn(shell, &embedded(&data_dir)).await;
     let create = async |served: &Served, email: &str| {
         let body = json!({ "FirstName": "F", "LastName": "U", "Email": email });
         served.client.post("/api/users", body.to_string()).bearer(served.admin()).send().await
@@ -318,11 +378,9 @@ async fn on_a_full_disk_writes_are_a_503_reads_go_on_and_nothing_is_lost() {
     create(&served, "more@example.com").await.assert_problem(503);
     served.process.kill().await.unwrap();
 
-    let served = Served::start_in(&data_dir).await;
+    let served = embedded_in(&data_dir).await;
     create(&served, "more@example.com").await.assert_ok(201);
-    drop(served);
-    let world = World::start_in(&data_dir).await;
     for email in &answered {
-        assert!(world.user_id_of(email).await.is_some(), "lost: {email}");
+        assert_eq!(create(&served, email).await.status, 200, "lost: {email}");
     }
 }

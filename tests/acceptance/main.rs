@@ -10,6 +10,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod engine;
 mod harness;
 mod key_pairs;
 
@@ -19,20 +20,28 @@ mod binaries;
 mod check_user_exists;
 mod command_line;
 mod create_user;
+mod creation_race;
 mod dependencies;
+mod differences;
 mod document;
 mod events;
 mod faults;
 mod freeze;
+mod fuzzing;
 mod get_customer_association;
 mod get_profile;
 mod http_client;
 mod list_customer_associations;
 mod list_organizations;
 mod local_system;
+mod log;
+mod model;
 mod policies;
+mod property;
+mod rate_limit;
 mod refresh_signing_keys;
 mod requests;
+mod secrets;
 mod security;
 mod tenants;
 mod vectors;

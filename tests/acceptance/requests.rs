@@ -346,7 +346,7 @@ async fn every_answer_carries_the_common_headers_and_a_problem_the_request_id_as
 }
 
 /// An endpoint of the test's own.
-fn endpoint_of(handler: Handler) -> Endpoint {
+pub fn endpoint_of(handler: Handler) -> Endpoint {
     Endpoint { name: "test", method: "GET", path: "/test", policy: None, handler }
 }
 
@@ -491,10 +491,10 @@ async fn a_request_whose_token_is_wrong_needs_no_table() {
 
 /// What a DynamoDB API of the test's own answers: status and body by the operation, how often that was
 /// asked for before, and the input.
-type Script = dyn Fn(&str, usize, &Value) -> (u16, Value) + Send + Sync;
+pub type Script = dyn Fn(&str, usize, &Value) -> (u16, Value) + Send + Sync;
 
 /// A DynamoDB API of the test's own: its address, and the operations that it was asked for.
-async fn scripted_table(
+pub async fn scripted_table(
     script: impl Fn(&str, usize, &Value) -> (u16, Value) + Send + Sync + 'static,
 ) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -530,7 +530,7 @@ async fn scripted_table(
     (address, asked)
 }
 
-fn exception(code: &str) -> Value {
+pub fn exception(code: &str) -> Value {
     json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}") })
 }
 

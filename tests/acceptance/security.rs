@@ -1,17 +1,15 @@
 //! `SECURITY.md`: its threat model names the tests that fail without a guard.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let model = std::fs::read_to_string(folder.join("../SECURITY.md")).unwrap();
     let mut sources = String::new();
-    for entry in std::fs::read_dir(folder.join("acceptance")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            sources += &std::fs::read_to_string(path).unwrap();
-        }
+    for tested in ["acceptance", "../shared/src"] {
+        read_sources(&folder.join(tested), &mut |source| sources += source);
     }
     let rows: Vec<_> = model.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     assert!(rows.len() > 15, "{}", rows.len());
@@ -21,6 +19,18 @@ fn every_test_that_the_threat_model_names_exists() {
         assert!(!named.is_empty(), "no test: {row}");
         for test in named {
             assert!(sources.contains(&format!("fn {test}()")), "there is no test {test}");
+        }
+    }
+}
+
+/// Every Rust source of a folder and of those in it.
+pub fn read_sources(folder: &Path, read: &mut impl FnMut(&str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, read);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            read(&std::fs::read_to_string(path).unwrap());
         }
     }
 }

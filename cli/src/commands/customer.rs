@@ -25,14 +25,10 @@ pub(super) async fn run(command: CustomerCommand) -> Result<(), Failure> {
         }
         CustomerCommand::Dissociate { user, organization, table } => {
             let json = table.json;
-            let table = table.open().await?;
-            let association = table.customer_association(&user, &organization).await?;
-            match association {
-                Some(association) if table.dissociate(&user, &organization).await? => {
-                    output::record(&CustomerAssociationView::of(&association), json)
-                }
-                _ => Err(Failure::new(format!("{user} has no customer account in {organization}"))),
-            }
+            let association = table.open().await?.dissociate(&user, &organization).await?;
+            let association = association
+                .ok_or_else(|| Failure::new(format!("{user} has no customer account in {organization}")))?;
+            output::record(&CustomerAssociationView::of(&association), json)
         }
     }
 }

@@ -72,6 +72,12 @@ pub(crate) struct Serve {
     /// The DynamoDB API's port; 0 for any that is free
     #[arg(long, default_value_t = DYNAMODB_PORT)]
     dynamodb_port: u16,
+    /// A DynamoDB API that runs already, such as DynamoDB Local, in place of its own; asked without AWS credentials
+    #[arg(long, conflicts_with = "dynamodb_port")]
+    endpoint_url: Option<String>,
+    /// The table's name; it is created and gets demo data where there is none
+    #[arg(long, default_value = local::TABLE_NAME)]
+    table: String,
     /// The address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
@@ -90,6 +96,8 @@ impl Default for Serve {
         Self {
             port: 3000,
             dynamodb_port: DYNAMODB_PORT,
+            endpoint_url: None,
+            table: local::TABLE_NAME.to_owned(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             data_dir: DATA_DIR.into(),
             memory: false,

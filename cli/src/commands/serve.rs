@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 use shared::telemetry;
 
 use super::{Failure, Serve, output};
-use crate::local::{ACME, JANE, LocalSystem, Options, TABLE_NAME, TokenClaims};
+use crate::local::{ACME, JANE, LocalSystem, Options, TokenClaims};
 
 pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     shared::function::log_panics_without_their_message();
-    let Serve { port, dynamodb_port, host, data_dir, memory } = arguments;
+    let Serve { port, dynamodb_port, endpoint_url: dynamodb_url, table: table_name, host, data_dir, memory } =
+        arguments;
     let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
+    let kept = if dynamodb_url.is_some() { format!("in the table; the signing key: {kept}") } else { kept };
     let data_dir = (!memory).then_some(data_dir);
-    let options = Options { host, port, dynamodb_port, data_dir, ..Options::default() };
+    let options =
+        Options { host, port, dynamodb_port, dynamodb_url, table_name, data_dir, ..Options::default() };
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::new(error.to_string()))?;
@@ -70,7 +73,7 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
     let mut text = String::new();
     let places = [
         ("API", api.clone()),
-        ("DynamoDB", format!("http://{}, table {TABLE_NAME}", system.dynamodb_address)),
+        ("DynamoDB", format!("{}, table {}", system.dynamodb_url, system.table.name())),
         ("Data", kept.to_owned()),
     ];
     for (name, place) in places {

@@ -28,7 +28,7 @@ pub use signing_key::{SigningKey, TokenClaims};
 pub const ISSUER: &str = "https://users.local";
 /// The `aud` of the local system's tokens.
 pub const AUDIENCE: &str = "users-api";
-/// The local table's name.
+/// The local table's usual name.
 pub const TABLE_NAME: &str = "users";
 
 /// How long requests in flight may take to finish once the system is told to end.
@@ -53,6 +53,10 @@ pub struct Options {
     pub port: u16,
     /// The DynamoDB API's port; 0 for any that is free.
     pub dynamodb_port: u16,
+    /// A DynamoDB API that runs elsewhere, in place of one of its own.
+    pub dynamodb_url: Option<String>,
+    /// The table's name.
+    pub table_name: String,
     /// Where everything is kept; `None` to keep nothing.
     pub data_dir: Option<PathBuf>,
     /// The time.
@@ -77,8 +81,16 @@ impl fmt::Debug for Options {
 impl Default for Options {
     /// Free ports, nothing kept, the system's time.
     fn default() -> Self {
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self { host, port: 0, dynamodb_port: 0, data_dir: None, clock: Clock::system(), observer: None }
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            dynamodb_port: 0,
+            dynamodb_url: None,
+            table_name: TABLE_NAME.to_owned(),
+            data_dir: None,
+            clock: Clock::system(),
+            observer: None,
+        }
     }
 }
 
@@ -99,7 +111,7 @@ pub struct LocalSystem {
     /// Where the API answers.
     pub api_address: SocketAddr,
     /// Where the DynamoDB API answers.
-    pub dynamodb_address: SocketAddr,
+    pub dynamodb_url: String,
     /// Its table.
     pub table: Table,
     /// The key that signs its tokens.
@@ -109,19 +121,26 @@ pub struct LocalSystem {
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_dynamodb: watch::Sender<bool>,
-    dynamodb: JoinHandle<()>,
+    /// `None` where it runs elsewhere.
+    dynamodb: Option<JoinHandle<()>>,
 }
 
 impl LocalSystem {
     /// Starts everything; it answers when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { host, port, dynamodb_port, data_dir, clock, observer } = options;
+        let Options { host, port, dynamodb_port, dynamodb_url, table_name, data_dir, clock, observer } =
+            options;
         let api_listener = listen(host, port, "--port").await?;
-        let dynamodb_listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
         let address = |listener: &TcpListener| {
             listener.local_addr().map_err(|error| StartError(format!("the socket has no address: {error}")))
         };
-        let (api_address, dynamodb_address) = (address(&api_listener)?, address(&dynamodb_listener)?);
+        let api_address = address(&api_listener)?;
+        let (dynamodb_url, dynamodb_listener) = if let Some(url) = dynamodb_url {
+            (url, None)
+        } else {
+            let listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
+            (format!("http://{}", address(&listener)?), Some(listener))
+        };
         let signing_key = match &data_dir {
             Some(data_dir) => data_dir::prepare(data_dir).and_then(|()| SigningKey::kept_in(data_dir)),
             None => SigningKey::generate(),
@@ -129,9 +148,9 @@ impl LocalSystem {
         let signing_key = signing_key.map_err(StartError)?;
 
         let (stop_dynamodb, stopped) = watch::channel(false);
-        let dynamodb =
-            dynamodb::start(dynamodb_listener, data_dir.as_deref(), stopped).map_err(StartError)?;
-        let table = Table::local(TABLE_NAME, &format!("http://{dynamodb_address}"));
+        let start = |listener| dynamodb::start(listener, data_dir.as_deref(), stopped);
+        let dynamodb = dynamodb_listener.map(start).transpose().map_err(StartError)?;
+        let table = Table::local(&table_name, &dynamodb_url);
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
             let why = error.log().unwrap_or("?");
             StartError(match &data_dir {
@@ -148,7 +167,7 @@ impl LocalSystem {
         let gateway = tokio::spawn(gateway::serve(api_listener, functions, stopped));
         Ok(Self {
             api_address,
-            dynamodb_address,
+            dynamodb_url,
             table,
             signing_key,
             clock,
@@ -186,7 +205,9 @@ impl LocalSystem {
         let _ = self.stop_gateway.send(true);
         let _ = tokio::time::timeout(DRAIN_TIME, self.gateway).await;
         let _ = self.stop_dynamodb.send(true);
-        let _ = tokio::time::timeout(Duration::from_millis(100), self.dynamodb).await;
+        if let Some(dynamodb) = self.dynamodb {
+            let _ = tokio::time::timeout(Duration::from_millis(100), dynamodb).await;
+        }
     }
 }
 
@@ -221,7 +242,7 @@ async fn functions(
             }
             None => table.clone(),
         };
-        let app = App::new(config(endpoint)?, table, clock.clone());
+        let app = App::new(config(endpoint, table.name())?, table, clock.clone());
         app.warm_up().await;
         functions.push(Function { endpoint, app });
     }
@@ -229,9 +250,9 @@ async fn functions(
 }
 
 /// The settings of the functions, which read their keys from the table as they do when deployed.
-fn config(endpoint: Endpoint) -> Result<Config, StartError> {
+fn config(endpoint: Endpoint, table_name: &str) -> Result<Config, StartError> {
     let settings = |name: &str| match name {
-        "TABLE_NAME" => Some(TABLE_NAME.to_owned()),
+        "TABLE_NAME" => Some(table_name.to_owned()),
         "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(AUDIENCE.to_owned()),
         // A setting given in the environment counts here too, but for whose tokens are accepted.

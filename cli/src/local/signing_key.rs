@@ -20,7 +20,7 @@ use super::{AUDIENCE, ISSUER};
 const FILE: &str = "signing-key.p8";
 
 /// What a local token says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct TokenClaims {
     /// `sub`: the user's id.
     pub user_id: String,

@@ -3,9 +3,8 @@
 //! organization membership is added.
 
 use serde::Deserialize;
-use serde_json::Value;
 use shared::auth::Policy;
-use shared::http::{BodyFields, Request, Response, UserView};
+use shared::http::{BodyFields, Member, Request, Response, UserView};
 use shared::model::{Email, Password, PersonName, PhoneNumber, User, UserId};
 use shared::table::{Creation, Joining, NewMembership, Registration};
 use shared::{App, Endpoint, Error};
@@ -71,11 +70,11 @@ fn organization_missing() -> Error {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Body {
-    first_name: Option<Value>,
-    last_name: Option<Value>,
-    email: Option<Value>,
-    password: Option<Value>,
-    phone_number: Option<Value>,
+    first_name: Option<Member>,
+    last_name: Option<Member>,
+    email: Option<Member>,
+    password: Option<Member>,
+    phone_number: Option<Member>,
 }
 
 struct NewUser {

@@ -33,7 +33,6 @@ impl Default for ClaimNames {
 }
 
 /// The bearer of a verified token.
-#[derive(Debug)]
 pub struct Caller {
     user_id: Result<UserId, String>,
     organization_id: Result<OrganizationId, String>,

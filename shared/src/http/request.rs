@@ -8,10 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::Event;
+use super::{Event, Member};
 use crate::error::{Error, ErrorKind, FieldErrors};
 use crate::model::{ClientAddress, Invalid, OrganizationId, Quota, UserId};
 
@@ -207,7 +206,7 @@ impl BodyFields {
     pub fn required<T: TryFrom<String, Error = Invalid>>(
         &mut self,
         name: &'static str,
-        value: Option<Value>,
+        value: Option<Member>,
     ) -> Option<T> {
         if value.is_none() {
             self.errors.add(name, format_args!("{name} is required."));
@@ -219,11 +218,12 @@ impl BodyFields {
     pub fn optional<T: TryFrom<String, Error = Invalid>>(
         &mut self,
         name: &'static str,
-        value: Option<Value>,
+        value: Option<Member>,
     ) -> Option<T> {
         let parsed = match value? {
-            Value::String(text) => T::try_from(text),
-            _ => Err(Invalid("must be a string")),
+            // The text itself and no copy of it.
+            Member::Text(mut text) => T::try_from(std::mem::take(&mut text)),
+            Member::Other => Err(Invalid("must be a string")),
         };
         parsed.map_err(|why| self.errors.add(name, format_args!("{name} {why}."))).ok()
     }
@@ -246,10 +246,10 @@ mod tests {
     use super::*;
     use crate::model::Email;
 
-    #[derive(serde::Deserialize, Debug)]
+    #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body {
-        email: Option<Value>,
+        email: Option<Member>,
     }
 
     fn request(query: &str, content_type: Option<&str>, body: &str, is_base64_encoded: bool) -> Request {
@@ -261,6 +261,10 @@ mod tests {
             "isBase64Encoded": is_base64_encoded,
         });
         serde_json::from_value::<Event>(event).unwrap().into()
+    }
+
+    fn text(text: &str) -> Member {
+        Member::Text(Zeroizing::new(text.to_owned()))
     }
 
     fn query(raw: &str) -> Result<Email, Error> {
@@ -314,7 +318,7 @@ mod tests {
             assert!(read(Some(content_type), "{}").is_ok(), "{content_type}");
         }
         for content_type in [None, Some(""), Some("text/plain"), Some("application/json; charset=utf-16")] {
-            let error = read(content_type, "{}").unwrap_err();
+            let error = read(content_type, "{}").err().unwrap();
             assert!(matches!(error.kind(), ErrorKind::MediaTypeUnsupported), "{content_type:?}");
         }
         for (body, message) in [
@@ -327,12 +331,12 @@ mod tests {
             ("{\"Email\":1,\"Email\":2}", "The body has a member twice."),
             ("{\"Email\":\"\\ud800\"}", "The body is not valid JSON."),
         ] {
-            assert_eq!(fields(&read(json, body).unwrap_err()), [("$", message)], "{body}");
+            assert_eq!(fields(&read(json, body).err().unwrap()), [("$", message)], "{body}");
         }
         let deep = format!("{{\"Email\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(fields(&read(json, &deep).unwrap_err()), [("$", "The body is not valid JSON.")]);
+        assert_eq!(fields(&read(json, &deep).err().unwrap()), [("$", "The body is not valid JSON.")]);
         assert!(read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 2))).is_ok());
-        let error = read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 1))).unwrap_err();
+        let error = read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 1))).err().unwrap();
         assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { .. }));
     }
 
@@ -340,14 +344,14 @@ mod tests {
     fn a_base64_body_is_decoded() {
         let read = |body: &str| request("", Some("application/json"), body, true).json_object::<Body>();
         assert!(read(&STANDARD.encode("{\"Email\":\"a@x.com\"}")).unwrap().email.is_some());
-        assert_eq!(fields(&read("{}").unwrap_err()), [("$", "The body is not valid base64.")]);
+        assert_eq!(fields(&read("{}").err().unwrap()), [("$", "The body is not valid base64.")]);
         assert_eq!(
-            fields(&read(&STANDARD.encode(b"{\"\xff\":1}")).unwrap_err()),
+            fields(&read(&STANDARD.encode(b"{\"\xff\":1}")).err().unwrap()),
             [("$", "The body is not valid JSON.")]
         );
         let full = format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 2));
         assert!(read(&STANDARD.encode(&full)).is_ok());
-        let error = read(&STANDARD.encode(full + " ")).unwrap_err();
+        let error = read(&STANDARD.encode(full + " ")).err().unwrap();
         assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { .. }));
     }
 
@@ -355,11 +359,83 @@ mod tests {
     fn every_wrong_field_is_named_at_once() {
         let mut fields = BodyFields::default();
         assert!(fields.required::<Email>("Email", None).is_none());
-        assert!(fields.required::<Email>("Second", Some(Value::from(1))).is_none());
-        assert!(fields.optional::<Email>("Third", Some(Value::from("x"))).is_none());
+        assert!(fields.required::<Email>("Second", Some(Member::Other)).is_none());
+        assert!(fields.optional::<Email>("Third", Some(text("x"))).is_none());
         assert!(fields.optional::<Email>("Fourth", None).is_none());
         let errors = fields.into_errors();
         assert_eq!(errors.fields().keys().copied().collect::<Vec<_>>(), ["Email", "Second", "Third"]);
         assert_eq!(errors.fields()["Second"], ["Second must be a string."]);
+    }
+
+    #[cfg(target_os = "linux")]
+    mod memory {
+        use std::cell::RefCell;
+        use std::fmt;
+
+        use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+        use super::*;
+        use crate::memory::Place;
+        use crate::model::Password;
+
+        fn long_text() -> String {
+            "a text that somebody sent, long enough to be seen in memory ".repeat(3)
+        }
+
+        #[test]
+        fn a_body_is_wiped_with_its_request() {
+            let request = request("", None, &long_text(), false);
+            let place = Place::of(request.body.as_deref().unwrap());
+            assert!(place.is_left());
+            drop(request);
+            assert!(!place.is_left());
+        }
+
+        thread_local! {
+            static SEEN: RefCell<Option<Place>> = const { RefCell::new(None) };
+        }
+
+        /// Notes where the first name of an object lies in what is read.
+        struct Noted;
+
+        impl<'de> Deserialize<'de> for Noted {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Notes;
+
+                impl<'de> Visitor<'de> for Notes {
+                    type Value = Noted;
+
+                    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Noted, A::Error> {
+                        while let Some((name, _)) = access.next_entry::<&str, IgnoredAny>()? {
+                            SEEN.set(Some(Place::of(name)));
+                        }
+                        Ok(Noted)
+                    }
+                }
+
+                deserializer.deserialize_map(Notes)
+            }
+        }
+
+        #[test]
+        fn a_decoded_body_is_wiped_once_it_is_read() {
+            let json = format!("{{\"{}\":1}}", long_text());
+            let request = request("", Some("application/json"), &STANDARD.encode(json), true);
+            assert!(request.json_object::<Noted>().is_ok());
+            assert!(!SEEN.take().unwrap().is_left());
+        }
+
+        #[test]
+        fn a_password_that_is_refused_is_wiped() {
+            let Member::Text(refused) = text(&long_text()) else { panic!() };
+            let place = Place::of(&refused);
+            let mut fields = BodyFields::default();
+            assert!(fields.required::<Password>("Password", Some(Member::Text(refused))).is_none());
+            assert!(!place.is_left());
+        }
     }
 }

@@ -54,7 +54,42 @@ impl fmt::Debug for ClientAddress {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_ipv6_client_is_its_64_in_every_spelling(bits: u128, host: u64, others in 1..=u64::MAX) {
+            let client = |bits: u128| ClientAddress::from(IpAddr::V6(Ipv6Addr::from_bits(bits)));
+            let of_the_host = bits >> 64 << 64 | u128::from(host);
+            prop_assume!(bits >> 64 != 0);
+            prop_assert!(client(bits) == client(of_the_host));
+            prop_assert!(client(bits) != client(bits ^ u128::from(others) << 64));
+            let address = Ipv6Addr::from_bits(bits);
+            let full = address.segments().map(|segment| format!("{segment:04X}")).join(":");
+            for spelling in [address.to_string(), full] {
+                prop_assert!(spelling.parse::<ClientAddress>().unwrap() == client(bits), "{}", spelling);
+            }
+        }
+
+        #[test]
+        fn an_ipv4_client_is_its_address_in_every_spelling(bits: u32, others in 1..=u32::MAX) {
+            let address = Ipv4Addr::from_bits(bits);
+            let [a, b] = [bits >> 16, bits & 0xffff];
+            for spelling in [
+                address.to_string(),
+                format!("::ffff:{address}"),
+                format!("::FFFF:{a:x}:{b:x}"),
+                format!("0:0:0:0:0:ffff:{a:04X}:{b:04X}"),
+            ] {
+                let client = spelling.parse::<ClientAddress>().unwrap();
+                prop_assert!(client == ClientAddress::V4(address), "{}", spelling);
+                prop_assert_eq!(client.to_string(), address.to_string());
+            }
+            prop_assert!(ClientAddress::V4(address) != ClientAddress::V4(Ipv4Addr::from_bits(bits ^ others)));
+        }
+    }
 
     #[test]
     fn who_counts_as_one_client() {

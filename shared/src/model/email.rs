@@ -26,13 +26,16 @@ impl TryFrom<String> for Email {
         }
         let (local, domain) = split(text);
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| INVALID)?;
-        if local.chars().any(|c| !c.is_ascii() && (c.is_control() || c.is_whitespace())) {
+        // RFC 5321, section 4.1.2: a space may be quoted. The parser lets a tab be, too.
+        if local.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(INVALID);
         }
         // RFC 6531, section 3.3: a character beyond ASCII may stand wherever a letter may. The parser
-        // knows that for some of them, so each is shown to it as a letter for every octet.
+        // knows that for some of them, so each is shown to it as a letter for every octet. Three are
+        // but another code for one of ASCII, the Greek question mark for the semicolon.
         let stand_in = |c: char| {
-            if c.is_ascii() { c.to_string() } else { "x".repeat(c.len_utf8()) }
+            let canonical = nfc(c.encode_utf8(&mut [0; 4]));
+            if canonical.is_ascii() { canonical } else { "x".repeat(c.len_utf8()) }
         };
         let ascii = format!("{}@{domain}", local.chars().map(stand_in).collect::<String>());
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
@@ -46,6 +49,10 @@ fn split(address: &str) -> (&str, &str) {
     address.rsplit_once('@').unwrap_or((address, ""))
 }
 
+fn nfc(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
+}
+
 const INVALID: Invalid = Invalid("must be a valid e-mail address");
 
 impl Email {
@@ -53,7 +60,7 @@ impl Email {
     #[must_use]
     pub fn normalized(&self) -> NormalizedEmail {
         let (local, domain) = split(&self.0);
-        let local = ComposingNormalizerBorrowed::new_nfc().normalize(&local.to_lowercase()).into_owned();
+        let local = nfc(&local.to_lowercase());
         // Parsing has shown that this conversion succeeds.
         let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
         NormalizedEmail(format!("{local}@{domain}"))
@@ -145,6 +152,8 @@ mod tests {
             "jane@xn--a.com",
             "a\u{a0}b@x.com",
             "a\u{85}@x.com",
+            "\"a\tb\"@x.com",
+            "a\u{37e}b@x.com",
             "<jane@x.com>",
             &long,
         ] {

@@ -15,7 +15,7 @@ fn opaque(text: String) -> Result<String, Invalid> {
 }
 
 macro_rules! opaque_id {
-    ($(#[$doc:meta])* $type:ident) => {
+    ($(#[$doc:meta])* $type:ident, debug: $debug:literal) => {
         $(#[$doc])*
         ///
         /// 1 to 128 printable ASCII characters without white space and without `#`.
@@ -30,21 +30,21 @@ macro_rules! opaque_id {
             }
         }
 
-        text_type!($type, debug: true);
+        text_type!($type, debug: $debug);
     };
 }
 
 opaque_id!(
     /// A user's id: this service's own (`user_…`) or an identity provider's (`kp_…`).
-    UserId
+    UserId, debug: true
 );
 opaque_id!(
     /// An organization's id. Every tenant is an organization.
-    OrganizationId
+    OrganizationId, debug: true
 );
 opaque_id!(
     /// The number of a customer account in a tenant's own books, such as `C-10042`.
-    CustomerNumber
+    CustomerNumber, debug: false
 );
 
 impl UserId {

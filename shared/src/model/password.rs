@@ -263,4 +263,29 @@ mod tests {
         let hash = PasswordHasher::new(8, 1, 1).unwrap().hash(&secret).unwrap();
         assert_eq!(format!("{secret:?} {hash:?}"), "Password(…) PasswordHash(…)");
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_password_and_its_hash_are_wiped_when_dropped() {
+        use crate::memory::Place;
+
+        let secret = password(&"correct horse battery staple ".repeat(4)).unwrap();
+        let hash = PasswordHasher::new(8, 1, 1).unwrap().hash(&secret).unwrap();
+        let (place, place_of_hash) = (Place::of(&secret.0), Place::of(hash.as_phc_str()));
+        assert!(place.is_left() && place_of_hash.is_left());
+        drop((secret, hash));
+        assert!(!place.is_left());
+        assert!(!place_of_hash.is_left());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_text_that_is_no_password_is_wiped() {
+        use crate::memory::Place;
+
+        let long = "x1".repeat(100);
+        let place = Place::of(&long);
+        assert!(Password::try_from(long).is_err());
+        assert!(!place.is_left());
+    }
 }

@@ -1,6 +1,6 @@
 //! Accounts: what is written together when a user is created or joins an organization.
 
-use super::email_claims::USER_ID;
+use super::email_claims::{self, USER_ID};
 use super::item::NewItem;
 use super::keys::{Key, KeyKind};
 use super::transaction::{Outcome, Transaction};
@@ -97,7 +97,7 @@ impl Table {
             Outcome::Refused(refusal) => refusal,
         };
         if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
-            let holder: UserId = claim.required(USER_ID)?;
+            let holder = email_claims::user_id(claim)?;
             // An earlier try of this very call may have been written with its answer lost.
             return Ok(if holder == user.id { Creation::Created } else { Creation::EmailTaken(holder) });
         }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    TimeToLiveSpecification,
+    TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use super::item::Item;
@@ -30,7 +30,12 @@ pub struct TableDescription {
 
 impl Table {
     /// Creates the table: on demand, with its keys and its TTL. Returns whether it was not there yet.
+    ///
+    /// Where an answer is lost, the SDK asks for the same again: what is there then is our own.
     pub async fn create(&self) -> Result<bool, Error> {
+        if self.describe().await?.is_some() {
+            return Ok(false);
+        }
         let mut create =
             self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for (name, r#type) in KEY_ATTRIBUTES.into_iter().zip([KeyType::Hash, KeyType::Range]) {
@@ -43,18 +48,21 @@ impl Table {
             let key = KeySchemaElement::builder().attribute_name(name).key_type(r#type).build();
             create = create.attribute_definitions(attribute).key_schema(key.map_err(not_built)?);
         }
-        match create.send().await {
-            Ok(_) => {}
-            Err(error) => match error.as_service_error() {
-                Some(CreateTableError::ResourceInUseException(_)) => return Ok(false),
-                _ => return Err(error::from_sdk("CreateTable", &error)),
-            },
+        if let Err(error) = create.send().await
+            && !matches!(error.as_service_error(), Some(CreateTableError::ResourceInUseException(_)))
+        {
+            return Err(error::from_sdk("CreateTable", &error));
         }
         self.wait_until_active().await?;
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
         let ttl = ttl.map_err(|error| Error::defect(format!("UpdateTimeToLive was not built: {error}")))?;
         let update = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl);
-        update.send().await.map_err(|error| error::from_sdk("UpdateTimeToLive", &error))?;
+        if let Err(error) = update.send().await {
+            let switched_on = self.describe().await?.is_some_and(|table| table.ttl_attribute.is_some());
+            if !switched_on {
+                return Err(error::from_sdk("UpdateTimeToLive", &error));
+            }
+        }
         Ok(true)
     }
 
@@ -84,7 +92,7 @@ impl Table {
             name: self.name.clone(),
             status: table.table_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             keys: table.key_schema.into_iter().flatten().map(|key| key.attribute_name).collect(),
-            ttl_attribute: ttl.time_to_live_description.and_then(|ttl| ttl.attribute_name),
+            ttl_attribute: ttl.time_to_live_description.filter(is_on).and_then(|ttl| ttl.attribute_name),
             item_count: table.item_count.unwrap_or(0),
         }))
     }
@@ -125,4 +133,8 @@ impl Table {
             }
         }
     }
+}
+
+fn is_on(ttl: &TimeToLiveDescription) -> bool {
+    matches!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
 }

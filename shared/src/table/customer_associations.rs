@@ -76,8 +76,12 @@ impl Table {
         })
     }
 
-    /// Deletes an association. Returns whether there was one.
-    pub async fn dissociate(&self, user: &UserId, organization: &OrganizationId) -> Result<bool, Error> {
+    /// Deletes an association, and gives it back where there was one.
+    pub async fn dissociate(
+        &self,
+        user: &UserId,
+        organization: &OrganizationId,
+    ) -> Result<Option<CustomerAssociation>, Error> {
         let output = self
             .client
             .delete_item()
@@ -87,11 +91,12 @@ impl Table {
             .send()
             .await
             .map_err(|error| error::from_sdk("DeleteItem", &error))?;
-        Ok(output.attributes.is_some())
+        let item = output.attributes.map(|attributes| Item::new(KeyKind::CustomerAssociation, attributes));
+        item.map(|item| from_item(&item)).transpose()
     }
 }
 
-fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
+pub(super) fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
     let key = item.key()?;
     Ok(CustomerAssociation {
         user_id: item.parsed(key.partition_id())?,

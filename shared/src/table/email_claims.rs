@@ -12,11 +12,16 @@ impl Table {
     /// The id of the account that is registered under an e-mail address.
     pub async fn user_id_of(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let claim = self.get(Key::email_claim(&email.normalized())).await?;
-        claim.map(|claim: Item| claim.required(USER_ID)).transpose()
+        claim.map(|claim| user_id(&claim)).transpose()
     }
 
     /// Opens the connection to the table by the cheapest read that there is.
     pub async fn open_connection(&self) -> Result<(), Error> {
         self.get(Key::no_email_claim()).await.map(drop)
     }
+}
+
+/// The account that a claim names.
+pub(super) fn user_id(claim: &Item) -> Result<UserId, Error> {
+    claim.required(USER_ID)
 }

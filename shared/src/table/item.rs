@@ -48,6 +48,15 @@ impl Item {
         }
     }
 
+    /// A whole number that may be absent.
+    pub(super) fn number(&self, name: &str) -> Result<Option<i64>, Error> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::N(number)) => number.parse().map(Some).map_err(|_| self.broken(name)),
+            Some(_) => Err(self.broken(name)),
+        }
+    }
+
     /// A text that a key holds.
     pub(super) fn parsed<T: FromStr>(&self, text: &str) -> Result<T, Error> {
         text.parse().map_err(|_| self.broken("key"))

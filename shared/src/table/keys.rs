@@ -4,6 +4,7 @@
 //! e-mail address, a client's address) is always the last part.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -48,7 +49,7 @@ pub enum KeyKind {
 }
 
 /// The key of an item.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Key {
     kind: KeyKind,
     partition: String,
@@ -136,6 +137,13 @@ impl Key {
     }
 }
 
+/// A key may be made of an e-mail address or a client's address, so it is not shown.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", self.kind)
+    }
+}
+
 fn user_partition(user: &UserId) -> String {
     format!("{USER}#{user}")
 }
@@ -215,6 +223,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn debug_shows_what_kind_a_key_is_of_alone() {
+        let shown: Vec<_> = every_kind("kp_1", "org_1").iter().map(|key| format!("{key:?}")).collect();
+        assert_eq!(shown[0], "Key(EmailClaim)");
+        assert_eq!(shown[6], "Key(RateLimit)");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Memberships of users in organizations.
 
 use super::Table;
+use super::item::Item;
 use super::keys::{KeyKind, Range};
 use crate::error::Error;
 use crate::model::{OrganizationId, UserId};
@@ -14,6 +15,10 @@ impl Table {
             return Ok(None);
         }
         let memberships = items.iter().filter(|item| item.kind() == KeyKind::Membership);
-        memberships.map(|item| item.parsed(item.key()?.sort_id())).collect::<Result<_, _>>().map(Some)
+        memberships.map(organization_id).collect::<Result<_, _>>().map(Some)
     }
+}
+
+pub(super) fn organization_id(membership: &Item) -> Result<OrganizationId, Error> {
+    membership.parsed(membership.key()?.sort_id())
 }

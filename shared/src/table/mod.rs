@@ -9,6 +9,8 @@ mod connector;
 mod customer_associations;
 mod email_claims;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod item;
 mod keys;
 mod memberships;

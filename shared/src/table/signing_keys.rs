@@ -1,6 +1,6 @@
 //! The identity provider's signing keys, kept in the table so that no request asks the provider.
 
-use super::item::NewItem;
+use super::item::{Item, NewItem};
 use super::keys::Key;
 use super::{Table, time};
 use crate::clock::Timestamp;
@@ -18,12 +18,7 @@ pub struct StoredSigningKeys {
 impl Table {
     /// The signing keys, if any were ever stored.
     pub async fn signing_keys(&self) -> Result<Option<StoredSigningKeys>, Error> {
-        let Some(item) = self.get(Key::signing_keys()).await? else {
-            return Ok(None);
-        };
-        let fetched_at: String = item.required("FetchedAt")?;
-        let fetched_at = time::from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
-        Ok(Some(StoredSigningKeys { jwks: item.required("Jwks")?, fetched_at }))
+        self.get(Key::signing_keys()).await?.map(|item| from_item(&item)).transpose()
     }
 
     /// Stores signing keys in place of those that are there.
@@ -33,4 +28,10 @@ impl Table {
             .with("FetchedAt", time::to_text(keys.fetched_at)?);
         self.put(item).await
     }
+}
+
+pub(super) fn from_item(item: &Item) -> Result<StoredSigningKeys, Error> {
+    let fetched_at: String = item.required("FetchedAt")?;
+    let fetched_at = time::from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
+    Ok(StoredSigningKeys { jwks: item.required("Jwks")?, fetched_at })
 }

@@ -1,0 +1,337 @@
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use shared::clock::{Clock, ManualClock, Timestamp};
+use shared::config::Config;
+use shared::http::{Event, Response};
+use shared::table::StoredSigningKeys;
+use shared::{App, Endpoint, function};
+use tokio::runtime::{Builder, Runtime};
+use users::local::{AUDIENCE, ENDPOINTS, ISSUER, LocalSystem, Options, SigningKey};
+
+use super::SOURCE_IP;
+
+/// 2026-01-02T03:04:05Z
+const START: Timestamp = Timestamp::from_millis(1_767_323_045_000);
+/// A local system is left for a new one when so many accounts were created.
+const MAX_CREATED: usize = 300;
+/// The limit of `GET /api/users/exists` in 60 s.
+const LIMIT: usize = 10;
+
+/// What an endpoint may answer: the status codes of the contract, without 500 and 503, for nothing is
+/// wrong with the table here.
+fn statuses(endpoint: &str) -> &'static [u16] {
+    match endpoint {
+        "create-user" => &[200, 201, 400, 401, 403, 413, 415],
+        "check-user-exists" => &[200, 400, 429],
+        "list-organizations" | "list-customer-associations" => &[200, 400, 401, 403],
+        "get-profile" | "get-customer-association" => &[200, 400, 401, 403, 404],
+        _ => panic!("what may {endpoint} answer?"),
+    }
+}
+
+/// Every endpoint gives every event a valid answer that the contract knows.
+///
+/// An input that begins with `{` is an event as it stands, for all endpoints. Any other is, line by line:
+/// the number of an endpoint and what else to do ([`Sending`]), `Authorization`, `Content-Type`, the
+/// client's address, the query string, and the body.
+///
+/// Either way claims in the place of a bearer token are signed; `iss`, `aud` and `exp` are added to them
+/// where they are not given.
+pub fn response(input: &[u8]) {
+    static SERVICE: Mutex<Option<Service>> = Mutex::new(None);
+    let mut service = SERVICE.lock().unwrap_or_else(PoisonError::into_inner);
+    if service.as_ref().is_none_or(|service| service.created >= MAX_CREATED) {
+        *service = None;
+        *service = Some(Service::start());
+    }
+    let service = service.as_mut().expect("it was started");
+    // Every input has a quota of its own.
+    service.clock.advance(Duration::from_secs(61));
+    if input.starts_with(b"{") {
+        let Ok(event) = serde_json::from_slice::<Value>(input) else { return };
+        for endpoint in 0..ENDPOINTS.len() {
+            service.check(endpoint, &event, 1);
+        }
+    } else {
+        let sending = Sending::of(input);
+        service.check(sending.endpoint, &sending.event, sending.times);
+    }
+}
+
+/// An event of few lines.
+struct Sending {
+    endpoint: usize,
+    /// `r` in the first line: twelve times.
+    times: usize,
+    event: Value,
+}
+
+impl Sending {
+    fn of(input: &[u8]) -> Self {
+        let mut lines = input.splitn(6, |&byte| byte == b'\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+        let how = line();
+        let header = |line: &[u8]| if line.is_empty() { Value::Null } else { text(line).into() };
+        let (authorization, content_type) = (header(line()), header(line()));
+        let (source_ip, query, mut body) = (text(line()), text(line()), line().to_vec());
+        if how.contains(&b'l') {
+            // Beyond 16 KiB.
+            body.resize(body.len() + 16_000, b' ');
+        }
+        // `b`: in base64; `B`: said to be.
+        let (body, is_base64) = if how.contains(&b'b') {
+            (STANDARD.encode(body), true)
+        } else {
+            (text(&body), how.contains(&b'B'))
+        };
+        let event = json!({
+            "rawQueryString": query,
+            "headers": { "authorization": authorization, "content-type": content_type },
+            "requestContext": {
+                "requestId": "fuzz",
+                "http": { "sourceIp": if source_ip.is_empty() { SOURCE_IP.to_owned() } else { source_ip } },
+            },
+            "body": body,
+            "isBase64Encoded": is_base64,
+        });
+        let endpoint = usize::from(how.first().copied().unwrap_or_default());
+        let times = if how.contains(&b'r') { LIMIT + 2 } else { 1 };
+        Self { endpoint: endpoint % ENDPOINTS.len(), times, event }
+    }
+}
+
+/// A local system, and the functions on its table.
+struct Service {
+    runtime: Runtime,
+    apps: Vec<(Endpoint, App)>,
+    clock: ManualClock,
+    signing_key: SigningKey,
+    created: usize,
+    _system: LocalSystem,
+}
+
+impl Service {
+    fn start() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (clock, hand) = Clock::manual(START);
+        // The one whose tokens are in `events`.
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/demo-key");
+        let signing_key = SigningKey::kept_in(&directory).expect("it is there");
+        let (system, apps) = runtime.block_on(async {
+            let system = LocalSystem::start(Options { clock: clock.clone(), ..Options::default() }).await;
+            let system = system.expect("a local system");
+            let keys = StoredSigningKeys { jwks: signing_key.jwks(), fetched_at: START };
+            system.table.put_signing_keys(&keys).await.expect("the table takes keys");
+            let app = |endpoint: Endpoint| {
+                let config =
+                    Config::read(endpoint.policy.is_some(), setting).expect("the settings are right");
+                (endpoint, App::new(config, system.table.clone(), clock.clone()))
+            };
+            let apps = ENDPOINTS.map(app).into();
+            (system, apps)
+        });
+        Self { runtime, apps, clock: hand, signing_key, created: 0, _system: system }
+    }
+
+    /// Sends an event and checks the answers.
+    fn check(&mut self, endpoint: usize, event: &Value, times: usize) {
+        let mut event = event.clone();
+        self.sign_claims(&mut event);
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+        let request_id = text("/requestContext/requestId").unwrap_or_default();
+        let source_ip = text("/requestContext/http/sourceIp").unwrap_or_default();
+        let endpoint_name = self.apps[endpoint].0.name;
+        let limited = endpoint_name == "check-user-exists";
+        let is_address = source_ip.parse::<IpAddr>().is_ok();
+        let mut first = None;
+        for time in 0..times {
+            let Some(response) = self.respond(endpoint, &event) else { return };
+            let status = response.status();
+            let body = check_form(&response, request_id);
+            if limited && !is_address {
+                // API Gateway gives the address: this is no request of any caller's.
+                assert_eq!(status, 500);
+                continue;
+            }
+            assert!(statuses(endpoint_name).contains(&status), "{endpoint_name}: {status} {body}");
+            assert_eq!(limited && time >= LIMIT, status == 429, "{time}");
+            assert_eq!(limited, header(&response, "RateLimit").is_some());
+            assert_eq!(limited, header(&response, "RateLimit-Policy").is_some());
+            if status < 300 {
+                check_success(endpoint_name, &body);
+            } else {
+                check_problem(&response, &body, request_id);
+            }
+            // What was created is answered as it stands.
+            if status == 201 {
+                self.created += 1;
+                assert_eq!(self.respond(endpoint, &event).map(|again| again.status()), Some(200));
+            }
+            let settled = if status == 201 { 200 } else { status };
+            if status != 429 {
+                let first = first.get_or_insert_with(|| (settled, body.clone()));
+                assert_eq!((first.0, &first.1), (settled, &body), "the same again");
+            }
+        }
+    }
+
+    /// The answer; `None` where this is not an event.
+    fn respond(&self, endpoint: usize, event: &Value) -> Option<Response> {
+        let event: Event = serde_json::from_value(event.clone()).ok()?;
+        let (endpoint, app) = &self.apps[endpoint];
+        let answer = function::respond(*endpoint, app, event.into(), Duration::from_mins(1));
+        Some(self.runtime.block_on(answer))
+    }
+
+    fn sign_claims(&self, event: &mut Value) {
+        let Some(authorization) = event.pointer_mut("/headers/authorization") else { return };
+        let Some((scheme, claims)) = authorization.as_str().and_then(|text| text.split_once(' ')) else {
+            return;
+        };
+        let Ok(Value::Object(mut claims)) = serde_json::from_str(claims) else { return };
+        let expires = self.clock.now().seconds() + 3600;
+        for (name, value) in [("iss", json!(ISSUER)), ("aud", json!(AUDIENCE)), ("exp", json!(expires))] {
+            claims.entry(name).or_insert(value);
+        }
+        *authorization = format!("{scheme} {}", self.signing_key.sign(&claims.into())).into();
+    }
+}
+
+fn setting(name: &str) -> Option<String> {
+    let value = match name {
+        "TABLE_NAME" => users::local::TABLE_NAME,
+        "TOKEN_ISSUER" => ISSUER,
+        "TOKEN_AUDIENCE" => AUDIENCE,
+        // The cheapest there is.
+        "PASSWORD_HASH_MEMORY_KIB" => "8",
+        "PASSWORD_HASH_ITERATIONS" => "1",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    let mut values = response.headers().iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let value = values.next().map(|(_, value)| value.as_str());
+    assert!(values.next().is_none(), "{name} is there twice");
+    value
+}
+
+/// Checks what every answer has, as API Gateway takes it, and returns its body.
+fn check_form(response: &Response, request_id: &str) -> Value {
+    let answer = serde_json::to_value(response).expect("it serializes");
+    let members: Vec<_> = answer.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(members, ["body", "headers", "isBase64Encoded", "statusCode"]);
+    assert_eq!(answer["statusCode"], response.status());
+    assert_eq!(answer["isBase64Encoded"], false);
+    for (name, value) in response.headers() {
+        assert_eq!(answer["headers"][name], *value);
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+        // The request's id is API Gateway's.
+        let visible = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        assert!(visible || *name == "X-Request-Id", "{name}: {value:?}");
+    }
+    let problem = response.status() >= 400;
+    let content_type = if problem { "application/problem+json" } else { "application/json" };
+    assert_eq!(header(response, "Content-Type"), Some(content_type));
+    assert_eq!(header(response, "Cache-Control"), Some("no-store"));
+    assert_eq!(header(response, "X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(header(response, "X-Request-Id"), Some(request_id));
+    serde_json::from_str(response.body()).expect("the body is JSON")
+}
+
+/// A problem document (RFC 9457) in the platform's shape.
+fn check_problem(response: &Response, body: &Value, request_id: &str) {
+    let (section, title) = match response.status() {
+        400 => ("rfc9110#section-15.5.1", "One or more validation errors occurred"),
+        401 => ("rfc9110#section-15.5.2", "Unauthorized"),
+        403 => ("rfc9110#section-15.5.4", "Forbidden"),
+        404 => ("rfc9110#section-15.5.5", "Not Found"),
+        413 => ("rfc9110#section-15.5.14", "Content Too Large"),
+        415 => ("rfc9110#section-15.5.16", "Unsupported Media Type"),
+        429 => ("rfc6585#section-4", "Too Many Requests"),
+        other => panic!("{other}"),
+    };
+    let status = response.status();
+    let mut expected = json!({
+        "type": format!("https://tools.ietf.org/html/{section}"),
+        "title": title,
+        "status": status,
+        "traceId": request_id,
+    });
+    if let 413 | 415 = status {
+        assert!(body["detail"].is_string(), "{body}");
+        expected["detail"] = body["detail"].clone();
+    }
+    if status == 400 {
+        expected["errors"] = body["errors"].clone();
+        let errors = body["errors"].as_object().expect("the fields");
+        assert!(!errors.is_empty());
+        for (field, sentences) in errors {
+            let sentences = sentences.as_array().expect("sentences");
+            let known =
+                ["FirstName", "LastName", "Email", "Password", "PhoneNumber", "UserId", "OrganizationId"];
+            assert!(known.contains(&field.as_str()) || field == "$" || field == "query", "{field}");
+            assert!(!sentences.is_empty() && sentences.iter().all(Value::is_string), "{body}");
+        }
+    }
+    assert_eq!(*body, expected);
+
+    let challenge = header(response, "WWW-Authenticate");
+    match status {
+        401 => {
+            assert!(matches!(challenge, Some("Bearer" | "Bearer error=\"invalid_token\"")), "{challenge:?}");
+        }
+        403 => assert_eq!(challenge, Some("Bearer error=\"insufficient_scope\"")),
+        _ => assert_eq!(challenge, None),
+    }
+    let retry_after = header(response, "Retry-After").map(|seconds| seconds.parse::<u64>().expect("seconds"));
+    assert_eq!(retry_after.is_some(), status == 429);
+    assert!(retry_after.is_none_or(|seconds| (1..=60).contains(&seconds)), "{retry_after:?}");
+}
+
+fn check_success(endpoint: &str, body: &Value) {
+    match endpoint {
+        "create-user" | "get-profile" => {
+            check_members(body, &["Email", "FirstName", "LastName"], Some("PhoneNumber"));
+        }
+        "check-user-exists" => {
+            assert!(body["UserExists"].is_boolean() && members(body).len() == 1, "{body}");
+        }
+        "list-organizations" => {
+            assert_eq!(members(body).len(), 1);
+            for organization in body["Organizations"].as_array().expect("a list") {
+                check_members(organization, &["Name", "OrganizationId", "Slug"], None);
+            }
+        }
+        "get-customer-association" => check_association(body),
+        "list-customer-associations" => {
+            body.as_array().expect("a list").iter().for_each(check_association);
+        }
+        _ => panic!("{endpoint}"),
+    }
+}
+
+fn check_association(body: &Value) {
+    check_members(body, &["CustomerNumber", "OrganizationId", "UserId"], None);
+}
+
+fn members(body: &Value) -> &Map<String, Value> {
+    body.as_object().expect("an object")
+}
+
+/// An object of these texts that are not empty, and one that may be `null`.
+fn check_members(body: &Value, texts: &[&str], optional: Option<&str>) {
+    let names: Vec<_> = members(body).keys().map(String::as_str).collect();
+    let expected: Vec<_> = texts.iter().copied().chain(optional).collect();
+    assert_eq!(names, expected);
+    assert!(texts.iter().all(|text| body[text].as_str().is_some_and(|text| !text.is_empty())), "{body}");
+    assert!(optional.is_none_or(|text| body[text].is_null() || body[text].is_string()), "{body}");
+}
