@@ -216,6 +216,17 @@ async fn values(asked: &mut Asked) {
     item["ExpressionAttributeValues"] = json!({ ":unused": { "S": "x" } });
     let unused = asked.call("PutItem", item).await;
     asked.found("a value that no expression names", or_exception(unused, "overlooked"));
+    asked.put("COMPARED", json!({ "S": "soon" })).await.unwrap();
+    let compared = json!({
+        "TableName": asked.world.table().name(), "Item": key("COMPARED"), "ConditionExpression": "A < :now",
+        "ExpressionAttributeValues": { ":now": { "N": "1" } },
+    });
+    let outcome = match asked.world.try_dynamodb("local", "PutItem", &compared).await {
+        // Its body is not DynamoDB's.
+        (500, _) => "500".to_owned(),
+        other => or_exception(answer(other), "holds"),
+    };
+    asked.found("a condition that compares a text with a number", outcome);
 }
 
 async fn bookkeeping(asked: &mut Asked) {

@@ -49,6 +49,12 @@ impl Engine {
         if self.name == Name::Moto { wished.min(12) } else { wished }
     }
 
+    /// What an endpoint answers when a condition meets an attribute of another type: the condition does not hold
+    /// and the item is found broken, but moto fails.
+    pub fn status_of_another_type(&self) -> u16 {
+        if self.name == Name::Moto { 503 } else { 500 }
+    }
+
     /// The name of a world's table: on an engine that worlds share, one of its own or of its data directory.
     pub fn table_name(&self, data_dir: Option<&Path>) -> String {
         if self.url.is_none() {

@@ -205,7 +205,7 @@ impl World {
         body
     }
 
-    /// The same by any access key id, whatever its status is.
+    /// The same by any access key id, whatever its status is; `null` for a body that is not JSON.
     pub async fn try_dynamodb(&self, key_id: &str, operation: &str, input: &Value) -> (u16, Value) {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={key_id}/20260102/us-east-1/dynamodb/aws4_request, \
@@ -221,7 +221,7 @@ impl World {
         let response = self.client.http.request(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
+        (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// Every item of the table, by key, as the DynamoDB API gives it.

@@ -220,7 +220,7 @@ async fn what_was_answered_is_there_after_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let mut answered = Vec::<String>::new();
-    for round in 0..10 {
+    for round in 0..20 {
         let mut served = Served::start_in(&data_dir).await;
         let admin = served.admin();
         let stop = Arc::new(AtomicBool::new(false));
@@ -253,7 +253,7 @@ async fn what_was_answered_is_there_after_a_kill() {
             answered.extend(created.unwrap());
         }
     }
-    assert!(answered.len() >= 10 * 20, "{}", answered.len());
+    assert!(answered.len() >= 20 * 20, "{}", answered.len());
 
     let world = World::start_in(&data_dir).await;
     for email in &answered {

@@ -275,7 +275,7 @@ impl Tenants {
         for items in platform.people.iter().map(|(id, person)| person.items(id)) {
             let puts: Vec<_> =
                 items.into_iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
-            let input = json!({ "RequestItems": { users::local::TABLE_NAME: puts } });
+            let input = json!({ "RequestItems": { world.table().name(): puts } });
             assert_eq!(world.dynamodb("BatchWriteItem", &input).await["UnprocessedItems"], json!({}));
         }
         let calls = Arc::<Mutex<Vec<String>>>::default();
