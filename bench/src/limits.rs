@@ -133,6 +133,19 @@ pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
     verdicts
 }
 
+/// What the verification of a token's signature takes, in microseconds: the difference that it makes
+/// to the bare client.
+pub fn verification(all: &[Measured]) -> f64 {
+    let processor = |role| {
+        let measured = all.iter().find(|measured| measured.subject.role == role)?;
+        Some(measured.figures?.warm?.processor.median)
+    };
+    match (processor(Role::Verifier), processor(Role::Client(1))) {
+        (Some(with), Some(without)) => with - without,
+        _ => 0.0,
+    }
+}
+
 /// What a function does of itself on a warm request: without the table, the no-op and the
 /// verification of a token.
 pub fn our_time(measured: &Measured, all: &[Measured], verification: f64) -> Option<f64> {

@@ -1,7 +1,19 @@
-//! The machine and the time of a run, in words.
+//! The machine and the time of a run, in words, and its processors.
 
 use std::fs;
 use std::process::Command;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Keeps this thread and all that it starts on the last processor that it may use.
+pub fn pin() -> Result<(), String> {
+    let fault = |error| format!("no processor to itself: {error}");
+    let all = sched_getaffinity(None).map_err(fault)?;
+    let last = (0..CpuSet::MAX_CPU).rev().find(|&processor| all.is_set(processor));
+    let mut one = CpuSet::new();
+    one.set(last.ok_or("no processor")?);
+    sched_setaffinity(None, &one).map_err(fault)
+}
 
 /// Processor, cores, memory, system.
 pub fn describe() -> String {

@@ -30,7 +30,6 @@ use crate::limits::Measured;
 use crate::measure::{Plan, Sample, one_start};
 use crate::processor_share::Limited;
 use crate::simulation::Times;
-use crate::statistics::micros;
 use crate::subjects::{Language, Role, Subject};
 use crate::table::Table;
 
@@ -57,15 +56,25 @@ struct Options {
     /// Build the functions with cargo, although target/lambda has them
     #[arg(long)]
     build: bool,
+    /// Another build's folder of functions, like target/lambda, to be measured beside it
+    #[arg(long)]
+    beside: Option<PathBuf>,
     /// The table speaks HTTP without TLS
     #[arg(long)]
     plain: bool,
+    /// On one processor, where nothing waits for another to wake up: to compare builds. Processor times
+    /// are smaller then, and the same from run to run
+    #[arg(long)]
+    pinned: bool,
     /// Only subjects whose names contain this; floors are always measured
     #[arg(long)]
     only: Option<String>,
     /// Starts of each subject
     #[arg(long)]
     starts: Option<usize>,
+    /// Warm requests of each start; many of them for a profiler
+    #[arg(long)]
+    events: Option<usize>,
     /// The memory size in MB whose share of a processor first requests are also given
     #[arg(long, default_value_t = 128)]
     memory: u32,
@@ -73,7 +82,6 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // One thread: on two cores the measured process has the other one.
     let done = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -101,11 +109,21 @@ struct Extent {
 async fn run(options: &Options) -> Result<bool, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
-    let (mut subjects, missing) = subjects::all(&root, options.build)?;
+    let tokens = Tokens::load(&root)?;
+    let (mut subjects, missing) = subjects::all(&root, &tokens, options.build)?;
+    if let Some(folder) = &options.beside {
+        subjects.extend(subjects::beside(&root, folder)?);
+    }
     if let Some(only) = &options.only {
         subjects.retain(|subject| {
-            matches!(subject.role, Role::Floor | Role::Client(_)) || subject.name.contains(only)
+            matches!(subject.role, Role::Floor | Role::Client(_) | Role::Verifier)
+                || subject.name.contains(only)
         });
+    }
+    // Only now: what is built has all of them.
+    let processors = if options.pinned { "pinned to one" } else { "not pinned" };
+    if options.pinned {
+        machine::pin()?;
     }
     let extent = if options.short {
         Extent { starts: 5, events: 200, in_region_starts: 1, in_region_events: 20, share_starts: 3 }
@@ -113,12 +131,11 @@ async fn run(options: &Options) -> Result<bool, String> {
         Extent { starts: 15, events: 300, in_region_starts: 5, in_region_events: 60, share_starts: 7 }
     };
     let starts = options.starts.unwrap_or(extent.starts);
-    let tokens = Tokens::load(&root)?;
-    let verification = micros(tokens.verification()?);
     let rounds = Rounds { tokens: &tokens, plain: options.plain };
 
-    let plan = Plan { settling: 50, events: extent.events, late_table: false };
+    let plan = Plan { settling: 50, events: options.events.unwrap_or(extent.events), late_table: false };
     let all = rounds.run("no delay", &subjects, starts, plan, Duration::ZERO, None).await?;
+    let verification = limits::verification(&all);
     let plan = Plan { settling: 5, events: extent.in_region_events, late_table: false };
     let requested: Vec<_> = subjects.iter().filter(|subject| subject.event.is_some()).collect();
     let in_region =
@@ -137,7 +154,8 @@ async fn run(options: &Options) -> Result<bool, String> {
 
     let verdicts = limits::verdicts(&all, verification);
     let mut sections = vec![format!(
-        "{}; {}; {starts} starts of each, one of each in turn; medians, with the quartiles in brackets.\n",
+        "{}; {}; {processors}; {starts} starts of each, one of each in turn; medians, with the quartiles in \
+         brackets.\n",
         machine::date(),
         machine::describe(),
     )];

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::events::Event;
+use crate::events::{Event, Tokens};
 
 /// Where Lambda's own build puts a function's binary.
 const LAMBDA_BUILD: &str = "target/lambda";
@@ -22,6 +22,8 @@ pub enum Role {
     Floor,
     /// A bare client that makes so many calls a request.
     Client(u32),
+    /// The same with one call a request, which verifies a signature besides.
+    Verifier,
     /// A function of ours that makes so many calls a request.
     Function(u32),
     /// A function of ours that is started only.
@@ -123,16 +125,16 @@ const PEERS: [(&str, Language, &str, u32); 6] = [
 const SCHEDULED: &str = "refresh-signing-keys";
 
 /// All subjects that are there, and the peers that are not installed.
-pub fn all(root: &Path, build: bool) -> Result<(Vec<Subject>, Vec<String>), String> {
+pub fn all(root: &Path, tokens: &Tokens, build: bool) -> Result<(Vec<Subject>, Vec<String>), String> {
     fs::create_dir_all(root.join(LOGS)).map_err(|error| format!("{LOGS}: {error}"))?;
-    let mut subjects = floors(root)?;
-    subjects.extend(functions(root, build)?);
+    let mut subjects = floors(root, tokens)?;
+    subjects.extend(built_functions(root, build)?);
     let (peers, missing) = peers(root)?;
     subjects.extend(peers);
     Ok((subjects, missing))
 }
 
-fn floors(root: &Path) -> Result<Vec<Subject>, String> {
+fn floors(root: &Path, tokens: &Tokens) -> Result<Vec<Subject>, String> {
     let workspace = root.join("bench/floors");
     let target = root.join(FLOORS);
     // One by one: built together they would share features, and the smallest would be no floor.
@@ -154,10 +156,14 @@ fn floors(root: &Path) -> Result<Vec<Subject>, String> {
         subject("no-op, lambda_runtime", Role::Floor, "floor-noop-runtime"),
         client("bare client, 1 call", 1),
         client("bare client, 2 calls", 2),
+        Subject {
+            settings: vec![("CALLS", 1.to_string()), ("SIGNATURE", tokens.signature()?)],
+            ..subject("bare client, signature", Role::Verifier, "floor-client")
+        },
     ])
 }
 
-fn functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
+fn built_functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
     let names = FUNCTIONS.iter().map(|&(_, function, _)| function).chain([SCHEDULED]);
     let in_lambda_build = |name: &str| root.join(LAMBDA_BUILD).join(name).join("bootstrap");
     let build = build || names.clone().any(|name| !in_lambda_build(name).exists());
@@ -165,8 +171,10 @@ fn functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
         let packages: Vec<_> = names.flat_map(|name| ["--package", name]).collect();
         cargo_build(root, &root.join("target"), &packages)?;
     }
-    let binary =
-        |name: &str| if build { root.join("target/release").join(name) } else { in_lambda_build(name) };
+    functions(root, |name| if build { root.join("target/release").join(name) } else { in_lambda_build(name) })
+}
+
+fn functions(root: &Path, binary: impl Fn(&str) -> PathBuf) -> Result<Vec<Subject>, String> {
     let mut subjects = Vec::new();
     for (name, function, calls) in FUNCTIONS {
         let event = Event::load(root, function)?;
@@ -178,6 +186,19 @@ fn functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
         });
     }
     subjects.push(subject(root, SCHEDULED, Role::Scheduled, &binary(SCHEDULED)));
+    Ok(subjects)
+}
+
+/// The functions of another build that are in a folder, each named after it.
+pub fn beside(root: &Path, folder: &Path) -> Result<Vec<Subject>, String> {
+    let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut subjects = functions(root, |name| folder.join(name).join("bootstrap"))?;
+    subjects.retain(|subject| subject.program.exists());
+    for subject in &mut subjects {
+        let build = folder.file_name().unwrap_or_default().to_string_lossy();
+        subject.name = format!("{}, {build}", subject.name).leak();
+        subject.log = log(root, subject.name);
+    }
     Ok(subjects)
 }
 
@@ -246,9 +267,13 @@ fn subject(root: &Path, name: &'static str, role: Role, program: &Path) -> Subje
         settings: Vec::new(),
         event: None,
         hashes: false,
-        log: root.join(LOGS).join(format!("{}.log", name.replace(", ", "-").replace(' ', "-"))),
+        log: log(root, name),
         sizes: sizes(program),
     }
+}
+
+fn log(root: &Path, name: &str) -> PathBuf {
+    root.join(LOGS).join(format!("{}.log", name.replace(", ", "-").replace(' ', "-")))
 }
 
 /// The sizes of a file or folder. The zip is the one beside it, where it was built with one.

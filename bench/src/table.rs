@@ -162,6 +162,9 @@ impl Server {
 
     /// The runtime's clock goes by milliseconds and wakes late: the last two are waited out awake.
     async fn delay(&self) {
+        if self.delay.is_zero() {
+            return;
+        }
         let until = Instant::now() + self.delay;
         tokio::time::sleep(self.delay.saturating_sub(Duration::from_millis(2))).await;
         while Instant::now() < until {

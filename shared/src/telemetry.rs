@@ -10,7 +10,7 @@
 use std::fmt;
 use std::io::{IsTerminal as _, Write};
 
-use serde_json::json;
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -68,7 +68,7 @@ fn lambda_lines(
     let lines = tracing_subscriber::fmt::format().json().flatten_event(true);
     let format = EmbeddedMetrics {
         lines: lines.with_span_list(false).with_target(false),
-        function_name,
+        function_name: function_name.into(),
         clock: Clock::system(),
     };
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).json().event_format(format);
@@ -79,7 +79,8 @@ fn lambda_lines(
 /// "Specification: Embedded metric format").
 struct EmbeddedMetrics<F> {
     lines: F,
-    function_name: String,
+    /// As JSON.
+    function_name: Value,
     clock: Clock,
 }
 
@@ -101,15 +102,20 @@ where
         if metrics.is_empty() {
             return self.lines.format_event(context, writer, event);
         }
-        let mut line = String::new();
+        let mut line = String::with_capacity(512);
         self.lines.format_event(context, Writer::new(&mut line), event)?;
-        let names: Vec<_> =
-            metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-        let directive = json!({
-            "Timestamp": self.clock.now().millis(),
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": names }],
-        });
-        write!(writer, "{{\"_aws\":{directive},\"{DIMENSION}\":{}", json!(self.function_name))?;
+        // Written out, not built as a value: every request pays for this line. No name needs an escape.
+        write!(writer, "{{\"_aws\":{{\"Timestamp\":{},", self.clock.now().millis())?;
+        write!(
+            writer,
+            "\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\"Dimensions\":[[\"{DIMENSION}\"]],"
+        )?;
+        writer.write_str("\"Metrics\":[")?;
+        for (number, (name, unit, _)) in metrics.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            write!(writer, "{comma}{{\"Name\":\"{name}\",\"Unit\":\"{unit}\"}}")?;
+        }
+        write!(writer, "]}}]}},\"{DIMENSION}\":{}", self.function_name)?;
         for (name, _, value) in metrics {
             write!(writer, ",\"{name}\":{value}")?;
         }
@@ -175,7 +181,7 @@ impl Visit for Figures {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -199,7 +205,7 @@ mod tests {
         let writer = sink.clone();
         let format = EmbeddedMetrics {
             lines: tracing_subscriber::fmt::format().json().flatten_event(true),
-            function_name: "users-dev-create-user".to_owned(),
+            function_name: "users-dev-create-user".into(),
             clock: Clock::manual(Timestamp::from_millis(1_767_323_045_000)).0,
         };
         let layer = tracing_subscriber::fmt::layer().json().event_format(format);

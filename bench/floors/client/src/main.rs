@@ -1,6 +1,6 @@
 //! A bare hyper client with rustls and *ring* in a function that does nothing else: the least that the
 //! connection to the table and `CALLS` calls a request, one after another, can cost. It signs
-//! nothing and reads no answer.
+//! nothing and reads no answer. With `SIGNATURE` it also verifies one signature of ES256 a request.
 
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -90,14 +91,42 @@ fn connector() -> Result<TlsConnector, Error> {
     Ok(Arc::new(config).into())
 }
 
+/// A signature to be verified, as the bench hands it over: public key and signature of so many `x` as a
+/// token has bytes, byte by byte.
+struct Signature {
+    key: UnparsedPublicKey<Vec<u8>>,
+    signature: Vec<u8>,
+}
+
+impl Signature {
+    fn parse(setting: &str) -> Option<Self> {
+        let bytes = |list: &str| list.split(',').map(|byte| byte.parse().ok()).collect::<Option<Vec<u8>>>();
+        let (key, signature) = setting.split_once(':')?;
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes(key)?);
+        Some(Self { key, signature: bytes(signature)? })
+    }
+
+    fn verify(&self) -> Result<(), Error> {
+        self.key.verify(&[b'x'; 300], &self.signature).map_err(|_| "the signature is wrong".into())
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let calls: u32 = std::env::var("CALLS")?.parse()?;
+    let signature = match std::env::var("SIGNATURE") {
+        Ok(setting) => Some(Signature::parse(&setting).ok_or("SIGNATURE is none")?),
+        Err(_) => None,
+    };
+    let signature = signature.as_ref();
     let mut client = Client::new()?;
     // As the functions do, it starts all the same where the table is not there.
     let _ = client.call().await;
     let client = &Mutex::new(client);
     lambda_runtime::run(service_fn(|_: LambdaEvent<Event>| async move {
+        if let Some(signature) = signature {
+            signature.verify()?;
+        }
         for _ in 0..calls {
             client.lock().await.call().await?;
         }
