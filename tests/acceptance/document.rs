@@ -103,8 +103,8 @@ pub fn example_request(world: &World, section: &str, bearer: &str, email: &str) 
     let curl = example(section, EXAMPLE_REQUEST).replace(HIDDEN_EMAIL, email);
     let (_, path) = curl.split_once(HOST).unwrap();
     let path = path.split(['"', ' ', '\n']).next().unwrap();
-    let mut call = match curl.split_once("-d '") {
-        Some((_, body)) => world.post(path, body.rsplit_once('\'').unwrap().0.to_owned()),
+    let mut call = match example_request_body(section, email) {
+        Some(body) => world.post(path, body),
         None => world.get(path),
     };
     let is_post = curl.contains("-X POST");
@@ -118,6 +118,13 @@ pub fn example_request(world: &World, section: &str, bearer: &str, email: &str) 
         call = call.header(&name.to_ascii_lowercase(), value);
     }
     call
+}
+
+/// The body that such a line sends.
+pub fn example_request_body(section: &str, email: &str) -> Option<String> {
+    let curl = example(section, EXAMPLE_REQUEST).replace(HIDDEN_EMAIL, email);
+    let (_, body) = curl.split_once("-d '")?;
+    Some(body.rsplit_once('\'').unwrap().0.to_owned())
 }
 
 /// The answer that a section of the document shows, with an e-mail address put in.

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
-use shared::http::{Event, Response};
+use shared::http::Response;
 use shared::table::Table;
-use shared::{App, Endpoint, function};
+use shared::{App, Endpoint};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::engine::engine;
-use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World};
+use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World, respond};
 
 /// What is left of an invocation's time when a request comes.
 const TIME_LEFT: Duration = Duration::from_secs(10);
@@ -359,7 +359,7 @@ impl Case {
         format!("case{}@example.com", self.number)
     }
 
-    fn request(&self, world: &World) -> (Endpoint, Event) {
+    fn request(&self, world: &World) -> (Endpoint, Value) {
         let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == self.path.endpoint).unwrap();
         let role = endpoint.policy.map_or("Admin", |policy| policy.role());
         let mut payload = world.payload();
@@ -382,7 +382,7 @@ impl Case {
             "requestContext": { "requestId": "r", "http": { "sourceIp": source_ip } },
             "body": body.to_string(),
         });
-        (endpoint, serde_json::from_value(event).unwrap())
+        (endpoint, event)
     }
 
     /// Sends the request with the fault in its way; the answer, and how often the call was tried.
@@ -396,7 +396,7 @@ impl Case {
         let app = app(world, &proxy.url);
         let (endpoint, event) = self.request(world);
         let started = Instant::now();
-        let response = function::respond(endpoint, &app, event.into(), TIME_LEFT).await;
+        let response = respond(endpoint, &app, event, TIME_LEFT).await;
         assert!(started.elapsed() < TIME_LEFT + GRACE, "{}: late", self.describe());
         (response, proxy.matched.load(Ordering::SeqCst))
     }
@@ -407,7 +407,7 @@ impl Case {
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap());
         let (endpoint, event) = self.request(world);
-        function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await
+        respond(endpoint, &app(world, &url), event, TIME_LEFT).await
     }
 
     fn describe(&self) -> String {
@@ -486,7 +486,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
     {
         let (endpoint, event) = case.request(world);
         let url = world.system.dynamodb_url.clone();
-        let again = function::respond(endpoint, &app(world, &url), event.into(), TIME_LEFT).await;
+        let again = respond(endpoint, &app(world, &url), event, TIME_LEFT).await;
         assert!([200, 201].contains(&again.status()), "{}: {again:?}", case.describe());
         case.assert_account_whole(world, again.status()).await;
     }
@@ -512,7 +512,7 @@ async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_whil
     let case = Case { number: 0, path, call: path.calls[0], fault: KeyThrottled, always: true };
     let ask = async || {
         let (endpoint, event) = case.request(&world);
-        function::respond(endpoint, &app, event.into(), TIME_LEFT).await
+        respond(endpoint, &app, event, TIME_LEFT).await
     };
     let header = |response: &Response, name: &str| {
         let header = response.headers().iter().find(|(known, _)| *known == name);
@@ -555,7 +555,7 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
         let app = crate::harness::app(table, world.system.clock().clone(), &[]);
         let case = Case { number, path: &PATHS[0], call: TRANSACTION, fault, always: false };
         let (endpoint, event) = case.request(&world);
-        let response = function::respond(endpoint, &app, event.into(), TIME_LEFT).await;
+        let response = respond(endpoint, &app, event, TIME_LEFT).await;
         assert_eq!(response.status(), 201, "{fault:?}: {response:?}");
         case.assert_account_whole(&world, 201).await;
         let seen = seen.lock().unwrap();
@@ -587,7 +587,7 @@ async fn an_outage_of_the_table_is_not_multiplied() {
     let case = Case { number: 0, path: &PATHS[0], call: BATCH, fault: Error500, always: true };
     let calls = (0..60).map(|_| {
         let (endpoint, event) = case.request(&world);
-        function::respond(endpoint, &app, event.into(), TIME_LEFT)
+        respond(endpoint, &app, event, TIME_LEFT)
     });
     for response in futures_util::future::join_all(calls).await {
         assert_eq!(response.status(), 503);

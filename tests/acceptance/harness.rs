@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method};
@@ -15,7 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use shared::clock::{Clock, ManualClock, Timestamp};
 use shared::config::Config;
-use shared::http::Event;
+use shared::http::{Event, Response};
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
 use shared::{App, Endpoint, function};
@@ -23,6 +25,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
 
+use crate::contract::{Sent, assert_kept};
 use crate::engine::engine;
 use crate::log::{Watch, assert_clean};
 use crate::policies::Policies;
@@ -405,16 +408,28 @@ impl Invocation {
     }
 
     pub async fn answer(self, app: &App) -> Answer {
-        let event: Event = serde_json::from_value(self.event).unwrap();
-        let _log = Watch::start();
-        let response = function::respond(self.endpoint, app, event.into(), self.time_left).await;
-        let mut headers = HeaderMap::new();
-        for (name, value) in response.headers() {
-            let name: hyper::header::HeaderName = name.parse().unwrap();
-            headers.append(name, value.parse().unwrap());
-        }
-        Answer { status: response.status(), headers, body: response.body().to_owned() }
+        Answer::of(&respond(self.endpoint, app, self.event, self.time_left).await)
     }
+}
+
+/// What a function answers to an event, held against the contract.
+pub async fn respond(endpoint: Endpoint, app: &App, event: Value, time_left: Duration) -> Response {
+    let _log = Watch::start();
+    let request: Event = serde_json::from_value(event.clone()).unwrap();
+    let response = function::respond(endpoint, app, request.into(), time_left).await;
+    let body = event["body"].as_str().unwrap_or_default();
+    let body = match event["isBase64Encoded"].as_bool() {
+        Some(true) => BASE64.decode(body).unwrap_or_default(),
+        _ => body.into(),
+    };
+    let sent = Sent {
+        query: event["rawQueryString"].as_str().unwrap_or_default(),
+        authorization: event["headers"]["authorization"].as_str(),
+        content_type: event["headers"]["content-type"].as_str(),
+        body: &body,
+    };
+    assert_kept(endpoint.method, endpoint.path, &sent, &Answer::of(&response));
+    response
 }
 
 fn joining(organization: &str) -> NewMembership {
@@ -500,15 +515,28 @@ impl Call {
     /// The answer, or why there is none.
     pub async fn try_send(self) -> Result<Answer, Box<dyn Error + Send + Sync>> {
         let uri = format!("http://{}{}", self.client.address, self.path);
-        let mut request = hyper::Request::builder().method(self.method).uri(uri);
-        for (name, value) in self.headers {
+        let mut request = hyper::Request::builder().method(&self.method).uri(uri);
+        for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let response = self.client.http.request(request.body(Full::new(self.body))?).await?;
+        let response = self.client.http.request(request.body(Full::new(self.body.clone()))?).await?;
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
         assert_clean();
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        let answer = Answer { status: head.status.as_u16(), headers: head.headers, body };
+        let header = |name: &str| {
+            let mut lines = self.headers.iter().filter(|(known, _)| known == name);
+            lines.next().map(|(_, value)| value.as_str())
+        };
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let sent = Sent {
+            query,
+            authorization: header("authorization"),
+            content_type: header("content-type"),
+            body: &self.body,
+        };
+        assert_kept(self.method.as_str(), path, &sent, &answer);
+        Ok(answer)
     }
 }
 
@@ -521,6 +549,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    fn of(response: &Response) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in response.headers() {
+            let name: hyper::header::HeaderName = name.parse().unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        Self { status: response.status(), headers, body: response.body().to_owned() }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }

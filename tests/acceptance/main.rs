@@ -19,6 +19,7 @@ mod authorization;
 mod binaries;
 mod check_user_exists;
 mod command_line;
+mod contract;
 mod create_user;
 mod creation_race;
 mod dependencies;

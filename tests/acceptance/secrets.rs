@@ -6,17 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::http::{Event, Response};
 use shared::model::{
     ClientAddress, CustomerAssociation, CustomerNumber, Email, Password, PasswordHasher, PersonName,
     PhoneNumber, User,
 };
 use shared::table::{Joining, StoredSigningKeys, Table};
-use shared::{App, Endpoint, function};
+use shared::{App, Endpoint};
 use users::local::{ENDPOINTS, SigningKey, TokenClaims};
 
 use crate::engine::engine;
-use crate::harness::{ACME, Answer, GLOBEX, Invocation, START, World, app, endpoint, text};
+use crate::harness::{ACME, Answer, GLOBEX, Invocation, START, World, app, endpoint, respond, text};
 use crate::log;
 use crate::requests::{endpoint_of, exception, scripted_table};
 use crate::security::read_sources;
@@ -440,10 +439,8 @@ async fn no_value_that_holds_a_datum_shows_it_for_debugging() {
         "rawQueryString": "", "headers": { "authorization": world.token(&claims()) },
         "requestContext": { "requestId": "secrets-debug", "http": { "sourceIp": ADDRESS } },
     });
-    let event: Event = serde_json::from_value(event).unwrap();
     let profile = endpoint("GET /api/users/profile");
-    let response: Response =
-        function::respond(profile, &world.app(&[]), event.into(), Duration::from_secs(10)).await;
+    let response = respond(profile, &world.app(&[]), event, Duration::from_secs(10)).await;
     assert!(response.body().contains(PREFERRED_EMAIL));
     let shown = [
         format!("{:?}", planted_user()),
