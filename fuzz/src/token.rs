@@ -193,6 +193,8 @@ fn check_caller(caller: &Caller, claims: &Members) {
     if let Some(email) = caller.email() {
         let claim = claims.first(&["email", "Email"]).and_then(Value::as_str);
         assert_eq!(Some(email.as_str()), claim.map(str::trim));
+        let verified = claims.0.iter().find(|(name, _)| name == "email_verified");
+        assert!(verified.is_none_or(|(_, verified)| *verified == true));
     }
 }
 

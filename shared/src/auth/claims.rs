@@ -45,7 +45,7 @@ impl Caller {
         Self {
             user_id: identifier(claims, &names.user_id),
             organization_id: identifier(claims, &names.organization_id),
-            email: find(claims, &names.email).and_then(Value::as_str).and_then(|text| text.parse().ok()),
+            email: email(claims, names),
             roles: match find(claims, &names.roles) {
                 Some(Value::String(role)) => vec![role.clone()],
                 Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(Into::into).collect(),
@@ -64,7 +64,7 @@ impl Caller {
         self.organization_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
-    /// The user's e-mail address, where the token carries one.
+    /// The user's e-mail address, where the token carries one and does not call it unverified.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         self.email.as_ref()
@@ -93,6 +93,15 @@ impl Caller {
 /// The first of the named claims that is there; `null` counts as absent.
 fn find<'a>(claims: &'a Map<String, Value>, names: &[String]) -> Option<&'a Value> {
     names.iter().find_map(|name| claims.get(name).filter(|value| !value.is_null()))
+}
+
+/// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
+/// not `true`: anybody can give a provider any address.
+fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Option<Email> {
+    if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
+        return None;
+    }
+    find(claims, &names.email)?.as_str()?.parse().ok()
 }
 
 fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, names: &[String]) -> Result<T, String> {
