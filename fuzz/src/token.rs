@@ -13,7 +13,7 @@ use ring::{hmac, signature};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 use shared::Error;
-use shared::auth::{Caller, ClaimNames, Policy, SigningKeySource, SigningKeys, TokenVerifier};
+use shared::auth::{Caller, Policy, SigningKeySource, SigningKeys, TokenRules, TokenVerifier};
 use shared::clock::{Clock, Timestamp};
 use shared::error::ErrorKind;
 use shared::model::{OrganizationId, UserId};
@@ -62,7 +62,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
         let (clock, _) = Clock::manual(Timestamp::from_millis(NOW * 1000));
         let keys = SigningKeys::parse_inline(&jwks.to_string()).expect("a key set");
         let keys = SigningKeySource::inline(keys, clock.clone());
-        TokenVerifier::new(keys, ISSUER, AUDIENCE, ClaimNames::default(), clock)
+        TokenVerifier::new(keys, TokenRules::new(ISSUER, AUDIENCE), clock)
     };
     let secret = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
     Keys { ec: own, ed, secret, stranger, public: verifier(public), symmetric: verifier(symmetric) }
@@ -193,6 +193,8 @@ fn check_caller(caller: &Caller, claims: &Members) {
     if let Some(email) = caller.email() {
         let claim = claims.first(&["email", "Email"]).and_then(Value::as_str);
         assert_eq!(Some(email.as_str()), claim.map(str::trim));
+        let verified = claims.0.iter().find(|(name, _)| name == "email_verified");
+        assert!(verified.is_none_or(|(_, verified)| *verified == true));
     }
 }
 

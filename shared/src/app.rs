@@ -30,7 +30,7 @@ impl App {
                 Some(keys) => SigningKeySource::inline(keys, clock.clone()),
                 None => SigningKeySource::table(table.clone(), tokens.signing_keys_max_age, clock.clone()),
             };
-            TokenVerifier::new(keys, &tokens.issuer, &tokens.audience, tokens.claim_names, clock.clone())
+            TokenVerifier::new(keys, tokens.rules, clock.clone())
         });
         Self {
             exists_limiter: RateLimiter::new(table.clone(), config.exists_limit, clock.clone()),

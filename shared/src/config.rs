@@ -4,7 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::{ClaimNames, SigningKeys};
+use crate::auth::{
+    AudienceClaim, ClaimNames, ClaimPath, OrganizationSource, RoleNames, SigningKeys, TokenRules, TokenType,
+};
 use crate::model::{PasswordHasher, RateLimit};
 
 /// The settings of a function.
@@ -24,16 +26,12 @@ pub struct Config {
 
 /// How tokens are verified.
 pub struct TokenConfig {
-    /// `TOKEN_ISSUER`: the `iss` that a token must have.
-    pub issuer: String,
-    /// `TOKEN_AUDIENCE`: the `aud` that a token must have, alone or among others.
-    pub audience: String,
+    /// What a token must be.
+    pub rules: TokenRules,
     /// `SIGNING_KEYS`: an inline JWK Set. Without it the keys are those that the table holds.
     pub signing_keys: Option<SigningKeys>,
     /// `SIGNING_KEYS_MAX_AGE_SECONDS`: when the table's keys are read again; 300.
     pub signing_keys_max_age: Duration,
-    /// `CLAIM_USER_ID`, `CLAIM_ORGANIZATION_ID`, `CLAIM_EMAIL`, `CLAIM_ROLES`: the claims' names.
-    pub claim_names: ClaimNames,
 }
 
 /// Everything that is wrong with the settings.
@@ -142,25 +140,85 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 .ok()
         });
         let max_age = self.number("SIGNING_KEYS_MAX_AGE_SECONDS", 300, 1, 86_400);
+        let audience_claim = self.audience_claim();
+        let token_type = self.token_type();
         let claim_names = self.claim_names();
+        let role_names = self.role_names();
         Some(TokenConfig {
-            issuer: issuer?,
-            audience: audience?,
+            rules: TokenRules {
+                issuer: issuer?,
+                audience: audience?,
+                audience_claim,
+                token_type,
+                claim_names,
+                role_names,
+            },
             signing_keys,
             signing_keys_max_age: Duration::from_secs(max_age),
-            claim_names,
         })
     }
 
-    fn claim_names(&self) -> ClaimNames {
-        let given = |name, default| self.optional(name).map_or(default, |name| vec![name]);
-        let default = ClaimNames::default();
-        ClaimNames {
-            user_id: given("CLAIM_USER_ID", default.user_id),
-            organization_id: given("CLAIM_ORGANIZATION_ID", default.organization_id),
-            email: given("CLAIM_EMAIL", default.email),
-            roles: given("CLAIM_ROLES", default.roles),
+    fn audience_claim(&mut self) -> AudienceClaim {
+        match self.optional("CLAIM_AUDIENCE").as_deref() {
+            None | Some("aud") => AudienceClaim::Aud,
+            Some("client_id") => AudienceClaim::ClientId,
+            Some(_) => {
+                self.wrong.push("CLAIM_AUDIENCE must be aud or client_id".to_owned());
+                AudienceClaim::Aud
+            }
         }
+    }
+
+    fn token_type(&mut self) -> Option<TokenType> {
+        match (self.claim("CLAIM_TOKEN_TYPE"), self.optional("TOKEN_TYPE")) {
+            (Some(claim), Some(value)) => Some(TokenType { claim, value }),
+            (None, None) => None,
+            _ => {
+                self.wrong.push("CLAIM_TOKEN_TYPE and TOKEN_TYPE must be given together".to_owned());
+                None
+            }
+        }
+    }
+
+    fn claim_names(&mut self) -> ClaimNames {
+        let default = ClaimNames::default();
+        let user_id = self.claim("CLAIM_USER_ID");
+        let organization_id = match (self.claim("CLAIM_ORGANIZATION_ID"), self.optional("ORGANIZATION_ID")) {
+            (None, None) => default.organization_id,
+            (Some(claim), None) => OrganizationSource::Claims(vec![claim]),
+            (None, Some(id)) => {
+                let id = self.parsed("ORGANIZATION_ID", &id);
+                id.map_or(default.organization_id, OrganizationSource::Fixed)
+            }
+            (Some(_), Some(_)) => {
+                self.wrong
+                    .push("CLAIM_ORGANIZATION_ID and ORGANIZATION_ID must not both be given".to_owned());
+                default.organization_id
+            }
+        };
+        // Whoever names the claim with the account's id has nobody looked up by an address, unless they
+        // name that claim, too.
+        let default_email = if user_id.is_some() { Vec::new() } else { default.email };
+        let or = |given: Option<ClaimPath>, default| given.map_or(default, |claim| vec![claim]);
+        ClaimNames {
+            organization_id,
+            email: or(self.claim("CLAIM_EMAIL"), default_email),
+            roles: or(self.claim("CLAIM_ROLES"), default.roles),
+            user_id: or(user_id, default.user_id),
+        }
+    }
+
+    fn claim(&mut self, name: &str) -> Option<ClaimPath> {
+        let text = self.optional(name)?;
+        self.parsed(name, &text)
+    }
+
+    fn role_names(&mut self) -> RoleNames {
+        let names = RoleNames::new(self.optional("ROLE_ADMIN"), self.optional("ROLE_CUSTOMER"));
+        names.unwrap_or_else(|why| {
+            self.wrong.push(format!("ROLE_ADMIN and ROLE_CUSTOMER {why}"));
+            RoleNames::default()
+        })
     }
 
     fn password_hasher(&mut self) -> Option<PasswordHasher> {
@@ -178,6 +236,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Policy;
 
     fn read(takes_tokens: bool, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::read(takes_tokens, |name| {
@@ -212,13 +271,81 @@ mod tests {
         );
     }
 
+    fn rules(extra: &[(&str, &str)]) -> Result<TokenRules, String> {
+        let base = [("TABLE_NAME", "t"), ("TOKEN_ISSUER", "i"), ("TOKEN_AUDIENCE", "a")];
+        let config = read(true, &[&base, extra].concat()).map_err(|error| error.to_string())?;
+        Ok(config.tokens.unwrap().rules)
+    }
+
+    fn spelled(paths: &[ClaimPath]) -> Vec<String> {
+        paths.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
-    fn claim_names_are_settings() {
-        let tokens = |extra: (&str, &str)| {
-            let base = [("TABLE_NAME", "t"), ("TOKEN_ISSUER", "i"), ("TOKEN_AUDIENCE", "a"), extra];
-            read(true, &base).unwrap().tokens.unwrap().claim_names
-        };
-        assert_eq!(tokens(("", "")).user_id, ["sub", "UserId"]);
-        assert_eq!(tokens(("CLAIM_USER_ID", "uid")).user_id, ["uid"]);
+    fn claims_are_settings() {
+        let usual = rules(&[("CLAIM_USER_ID", " "), ("CLAIM_AUDIENCE", "aud")]).unwrap();
+        assert_eq!(spelled(&usual.claim_names.user_id), ["sub", "UserId"]);
+        assert_eq!(spelled(&usual.claim_names.email), ["email", "Email"]);
+        assert_eq!(usual.audience_claim, AudienceClaim::Aud);
+        assert_eq!(usual.role_names, RoleNames::default());
+        assert!(usual.token_type.is_none());
+
+        let other = rules(&[
+            ("CLAIM_USER_ID", "uid"),
+            ("CLAIM_ROLES", "/access/*/key"),
+            ("CLAIM_AUDIENCE", "client_id"),
+            ("CLAIM_TOKEN_TYPE", "typ"),
+            ("TOKEN_TYPE", "Bearer"),
+            ("ROLE_ADMIN", "users admins"),
+        ]);
+        let other = other.unwrap();
+        assert_eq!(spelled(&other.claim_names.user_id), ["uid"]);
+        assert_eq!(spelled(&other.claim_names.roles), ["/access/*/key"]);
+        assert_eq!(other.audience_claim, AudienceClaim::ClientId);
+        assert_eq!(other.token_type.unwrap().value, "Bearer");
+        assert_eq!(other.role_names.of(Policy::Admin), "users admins");
+        assert_eq!(other.role_names.of(Policy::Customer), "Customer");
+    }
+
+    #[test]
+    fn a_claim_named_for_the_user_id_ends_the_look_up_by_email_unless_that_claim_is_named_too() {
+        let email = |settings: &[(&str, &str)]| spelled(&rules(settings).unwrap().claim_names.email);
+        assert!(email(&[("CLAIM_USER_ID", "uid")]).is_empty());
+        assert!(email(&[("CLAIM_USER_ID", "sub")]).is_empty());
+        assert_eq!(email(&[("CLAIM_USER_ID", "uid"), ("CLAIM_EMAIL", "mail")]), ["mail"]);
+        assert_eq!(email(&[("CLAIM_EMAIL", "mail")]), ["mail"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_tokens_settings_is_said() {
+        let both_wrong = [
+            ("CLAIM_AUDIENCE", "azp"),
+            ("CLAIM_TOKEN_TYPE", "typ"),
+            ("CLAIM_USER_ID", "/a//b"),
+            ("CLAIM_ORGANIZATION_ID", "tid"),
+            ("ORGANIZATION_ID", "org_1"),
+            ("CLAIM_EMAIL", "/a~2"),
+            ("CLAIM_ROLES", "/*/key"),
+            ("ROLE_ADMIN", "users"),
+            ("ROLE_CUSTOMER", "users"),
+        ];
+        assert_eq!(
+            rules(&both_wrong).unwrap_err(),
+            "wrong settings: CLAIM_AUDIENCE must be aud or client_id; CLAIM_TOKEN_TYPE and TOKEN_TYPE must be \
+             given together; CLAIM_USER_ID must not have an empty step; CLAIM_ORGANIZATION_ID and ORGANIZATION_ID \
+             must not both be given; CLAIM_EMAIL must have ~ only as ~0 and ~1 (RFC 6901); CLAIM_ROLES must begin \
+             with a name, not with *; ROLE_ADMIN and ROLE_CUSTOMER must differ"
+        );
+        for (settings, why) in [
+            (&[("TOKEN_TYPE", "access")] as &[_], "CLAIM_TOKEN_TYPE and TOKEN_TYPE must be given together"),
+            (
+                &[("ORGANIZATION_ID", "a b")],
+                "ORGANIZATION_ID must be printable ASCII without white space or #",
+            ),
+            (&[("ROLE_CUSTOMER", "Admin")], "ROLE_ADMIN and ROLE_CUSTOMER must differ"),
+            (&[("CLAIM_AUDIENCE", "Aud")], "CLAIM_AUDIENCE must be aud or client_id"),
+        ] {
+            assert_eq!(rules(settings).unwrap_err(), format!("wrong settings: {why}"));
+        }
     }
 }

@@ -117,6 +117,19 @@ async fn is_400_where_neither_user_id_nor_email_claim_finds_a_user() {
 }
 
 #[tokio::test]
+async fn an_email_that_the_token_does_not_call_verified_finds_nobody() {
+    let world = World::start().await;
+    let claims = |verified: &Value| {
+        let email = ("email", json!("jane@example.com"));
+        [("sub", json!("kp_unknown")), email, ("email_verified", verified.clone())]
+    };
+    for verified in [json!(false), json!("true"), json!("false"), json!(1), json!([true]), Value::Null] {
+        of_claims(&world, &claims(&verified)).await.assert_invalid(&["UserId"]);
+    }
+    assert_eq!(ids(&of_claims(&world, &claims(&json!(true))).await), [ACME, GLOBEX]);
+}
+
+#[tokio::test]
 async fn is_401_without_a_user_id_claim_even_with_an_email() {
     let world = World::start().await;
     let answer = of_claims(&world, &[("email", json!("jane@example.com"))]).await;

@@ -107,6 +107,24 @@ async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_tokens_count_does_not_come_from_the_environment() {
+    let mut command = Command::new(built_binaries().join("users"));
+    command.envs([
+        ("TOKEN_ISSUER", "https://issuer.example.org"),
+        ("TOKEN_AUDIENCE", "another"),
+        ("CLAIM_AUDIENCE", "client_id"),
+        ("CLAIM_TOKEN_TYPE", "token_use"),
+        ("TOKEN_TYPE", "access"),
+        ("SIGNING_KEYS", r#"{"keys":[]}"#),
+    ]);
+    let table = engine().table_name(None);
+    let served =
+        Served::spawn(command, &[&on_the_engine()[..], &["--memory", "--table", &table]].concat()).await;
+    let organizations = served.client.get("/api/users/organizations").bearer(served.admin());
+    organizations.send().await.assert_ok(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_run_at_once_on_free_ports() {
     let (one, other) = tokio::join!(Served::start(), Served::start());
     for served in [&one, &other] {

@@ -32,6 +32,7 @@ mod fuzzing;
 mod get_customer_association;
 mod get_profile;
 mod http_client;
+mod identity_providers;
 mod list_customer_associations;
 mod list_organizations;
 mod local_system;

@@ -256,7 +256,7 @@ fn config(endpoint: Endpoint, table_name: &str) -> Result<Config, StartError> {
         "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(AUDIENCE.to_owned()),
         // A setting given in the environment counts here too, but for whose tokens are accepted.
-        "SIGNING_KEYS" => None,
+        "SIGNING_KEYS" | "CLAIM_AUDIENCE" | "CLAIM_TOKEN_TYPE" | "TOKEN_TYPE" => None,
         _ => std::env::var(name).ok(),
     };
     Config::read(endpoint.policy.is_some(), settings).map_err(|error| StartError(error.to_string()))

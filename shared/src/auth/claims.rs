@@ -2,33 +2,54 @@
 
 use serde_json::{Map, Value};
 
-use super::Policy;
+use super::{ClaimPath, Policy, RoleNames};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Email, OrganizationId, UserId};
 
-/// Under which names a token carries what; each list is tried in order.
+/// Where a token carries what; each list is tried in order.
 #[derive(Clone, Debug)]
 pub struct ClaimNames {
     /// The user's id.
-    pub user_id: Vec<String>,
+    pub user_id: Vec<ClaimPath>,
     /// The id of the organization that the token is for.
-    pub organization_id: Vec<String>,
+    pub organization_id: OrganizationSource,
     /// The user's e-mail address.
-    pub email: Vec<String>,
+    pub email: Vec<ClaimPath>,
     /// The roles: a string or an array of strings.
-    pub roles: Vec<String>,
+    pub roles: Vec<ClaimPath>,
+}
+
+/// Where the organization's id comes from.
+#[derive(Clone, Debug)]
+pub enum OrganizationSource {
+    /// A claim.
+    Claims(Vec<ClaimPath>),
+    /// The settings: every token is for this one.
+    Fixed(OrganizationId),
 }
 
 impl Default for ClaimNames {
     /// The platform's own names.
     fn default() -> Self {
-        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let names = |names: &[&str]| names.iter().map(|name| ClaimPath::named(name)).collect();
         Self {
             user_id: names(&["sub", "UserId"]),
-            organization_id: names(&["OrganizationId"]),
+            organization_id: OrganizationSource::Claims(names(&["OrganizationId"])),
             email: names(&["email", "Email"]),
             roles: names(&["role", "roles"]),
         }
+    }
+}
+
+impl ClaimNames {
+    /// Whether anything of what is nested in the claim of this name is read.
+    pub(super) fn go_into(&self, name: &str) -> bool {
+        let organization_id = match &self.organization_id {
+            OrganizationSource::Claims(paths) => paths.as_slice(),
+            OrganizationSource::Fixed(_) => &[],
+        };
+        let mut paths = [&self.user_id, organization_id, &self.email, &self.roles].into_iter().flatten();
+        paths.any(|path| path.goes_into(name))
     }
 }
 
@@ -42,15 +63,15 @@ pub struct Caller {
 
 impl Caller {
     pub(super) fn from_claims(claims: &Map<String, Value>, names: &ClaimNames) -> Self {
+        let roles = find(claims, &names.roles);
         Self {
             user_id: identifier(claims, &names.user_id),
-            organization_id: identifier(claims, &names.organization_id),
-            email: find(claims, &names.email).and_then(Value::as_str).and_then(|text| text.parse().ok()),
-            roles: match find(claims, &names.roles) {
-                Some(Value::String(role)) => vec![role.clone()],
-                Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).map(Into::into).collect(),
-                _ => Vec::new(),
+            organization_id: match &names.organization_id {
+                OrganizationSource::Claims(paths) => identifier(claims, paths),
+                OrganizationSource::Fixed(id) => Ok(id.clone()),
             },
+            email: email(claims, names),
+            roles: roles.map(|(path, found)| path.texts(found)).unwrap_or_default(),
         }
     }
 
@@ -64,7 +85,7 @@ impl Caller {
         self.organization_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
-    /// The user's e-mail address, where the token carries one.
+    /// The user's e-mail address, where the token carries one and does not call it unverified.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         self.email.as_ref()
@@ -81,23 +102,38 @@ impl Caller {
     }
 
     /// Fails unless the token carries the policy's role.
-    pub(crate) fn demand(&self, policy: Policy) -> Result<(), Error> {
-        if self.roles.iter().any(|role| role == policy.role()) {
+    pub(crate) fn demand(&self, policy: Policy, names: &RoleNames) -> Result<(), Error> {
+        let name = names.of(policy);
+        if self.roles.iter().any(|role| role == name) {
             Ok(())
         } else {
-            Err(Error::from(ErrorKind::RoleMissing).logging(format!("the token lacks the role {policy}")))
+            Err(Error::from(ErrorKind::RoleMissing).logging(format!("the token lacks the role {name}")))
         }
     }
 }
 
-/// The first of the named claims that is there; `null` counts as absent.
-fn find<'a>(claims: &'a Map<String, Value>, names: &[String]) -> Option<&'a Value> {
-    names.iter().find_map(|name| claims.get(name).filter(|value| !value.is_null()))
+/// The first of the claims that is there.
+fn find<'a, 'b>(
+    claims: &'a Map<String, Value>,
+    paths: &'b [ClaimPath],
+) -> Option<(&'b ClaimPath, &'a Value)> {
+    paths.iter().find_map(|path| Some((path, path.find(claims)?)))
 }
 
-fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, names: &[String]) -> Result<T, String> {
-    let described = || names.join(" or ");
-    let value = find(claims, names).ok_or_else(|| format!("the token lacks the claim {}", described()))?;
-    let text = value.as_str().ok_or_else(|| format!("the claim {} is not a string", described()))?;
+/// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
+/// not `true`: anybody can give a provider any address.
+fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Option<Email> {
+    if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
+        return None;
+    }
+    let (path, found) = find(claims, &names.email)?;
+    path.text(found)?.parse().ok()
+}
+
+fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<T, String> {
+    let described = || paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let (path, found) =
+        find(claims, paths).ok_or_else(|| format!("the token lacks the claim {}", described()))?;
+    let text = path.text(found).ok_or_else(|| format!("the claim {} is not a string", described()))?;
     text.parse().map_err(|_| format!("the claim {} is not an identifier", described()))
 }

@@ -1,15 +1,19 @@
 //! Who calls, and what they may do.
 
+mod claim_path;
 mod claims;
 mod jws;
 mod policy;
 mod ring_provider;
+mod rules;
 mod signing_keys;
 mod token;
 mod unique_names;
 
-pub use claims::{Caller, ClaimNames};
+pub use claim_path::ClaimPath;
+pub use claims::{Caller, ClaimNames, OrganizationSource};
 pub use jws::{Jws, MAX_TOKEN_BYTES};
-pub use policy::Policy;
+pub use policy::{Policy, RoleNames};
+pub use rules::{AudienceClaim, TokenRules, TokenType};
 pub use signing_keys::{PublishedKeys, SigningKeySource, SigningKeys};
 pub use token::TokenVerifier;

@@ -1,7 +1,5 @@
 //! The policies: "carries that role", no more.
 
-use std::fmt;
-
 /// A role that a token must carry, exactly so spelled. No role implies another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
@@ -12,7 +10,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// The role's name in a token.
+    /// The platform's own name of the role.
     #[must_use]
     pub const fn role(self) -> &'static str {
         match self {
@@ -22,8 +20,37 @@ impl Policy {
     }
 }
 
-impl fmt::Display for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.role())
+/// What the roles are called in a token, exactly so spelled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoleNames {
+    admin: String,
+    customer: String,
+}
+
+impl Default for RoleNames {
+    /// The platform's own names.
+    fn default() -> Self {
+        Self { admin: Policy::Admin.role().to_owned(), customer: Policy::Customer.role().to_owned() }
+    }
+}
+
+impl RoleNames {
+    /// These names, each in place of the platform's own.
+    ///
+    /// # Errors
+    /// Says so where both are one: an Admin is no Customer, nor the other way about.
+    pub fn new(admin: Option<String>, customer: Option<String>) -> Result<Self, &'static str> {
+        let own = Self::default();
+        let names = Self { admin: admin.unwrap_or(own.admin), customer: customer.unwrap_or(own.customer) };
+        if names.admin == names.customer { Err("must differ") } else { Ok(names) }
+    }
+
+    /// The role that a policy demands.
+    #[must_use]
+    pub fn of(&self, policy: Policy) -> &str {
+        match policy {
+            Policy::Admin => &self.admin,
+            Policy::Customer => &self.customer,
+        }
     }
 }

@@ -3,20 +3,21 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads an object; `None` where it is none or has a name twice.
-pub(super) fn object(json: &[u8]) -> Option<Map<String, Value>> {
+/// Reads an object; `None` where it is none, has a name twice, or has one twice anywhere within a member
+/// that is gone into.
+pub(super) fn object(json: &[u8], go_into: impl Fn(&str) -> bool) -> Option<Map<String, Value>> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let object = reader.deserialize_map(UniqueNames).ok()?;
+    let object = reader.deserialize_map(UniqueNames(go_into)).ok()?;
     reader.end().ok()?;
     Some(object)
 }
 
-struct UniqueNames;
+struct UniqueNames<F>(F);
 
-impl<'de> Visitor<'de> for UniqueNames {
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for UniqueNames<F> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -25,11 +26,68 @@ impl<'de> Visitor<'de> for UniqueNames {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, value)) = access.next_entry::<String, Value>()? {
+        while let Some(name) = access.next_key::<String>()? {
+            let value =
+                if (self.0)(&name) { access.next_value::<Throughout>()?.0 } else { access.next_value()? };
             if object.insert(name, value).is_some() {
                 return Err(A::Error::custom("duplicate name"));
             }
         }
         Ok(object)
+    }
+}
+
+/// A value without a name that comes twice in any object of it.
+struct Throughout(Value);
+
+impl<'de> Deserialize<'de> for Throughout {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue).map(Self)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value without duplicate names")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(Throughout(element)) = access.next_element()? {
+            elements.push(element);
+        }
+        Ok(elements.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        UniqueNames(|_: &str| true).visit_map(access).map(Value::Object)
     }
 }

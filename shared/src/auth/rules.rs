@@ -1,0 +1,90 @@
+//! What a token must be to count.
+
+use serde_json::{Map, Value};
+
+use super::{ClaimNames, ClaimPath, RoleNames};
+
+/// What a token must be to count, and where it says what.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// `TOKEN_ISSUER`: the `iss` that a token must have.
+    pub issuer: String,
+    /// `TOKEN_AUDIENCE`: whom a token must be for.
+    pub audience: String,
+    /// `CLAIM_AUDIENCE`: the claim that says whom a token is for.
+    pub audience_claim: AudienceClaim,
+    /// `CLAIM_TOKEN_TYPE` and `TOKEN_TYPE`: what tells an access token from the issuer's other tokens.
+    pub token_type: Option<TokenType>,
+    /// `CLAIM_USER_ID`, `CLAIM_ORGANIZATION_ID`, `CLAIM_EMAIL`, `CLAIM_ROLES`, `ORGANIZATION_ID`.
+    pub claim_names: ClaimNames,
+    /// `ROLE_ADMIN`, `ROLE_CUSTOMER`: what the roles are called.
+    pub role_names: RoleNames,
+}
+
+/// The claim that says whom a token is for. There are these two, and never one in place of the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AudienceClaim {
+    /// `aud`, a string or an array that has the audience (RFC 7519, section 4.1.3).
+    Aud,
+    /// `client_id`, a string, for an issuer whose access tokens have no `aud`; a token with one is for
+    /// somebody else.
+    ClientId,
+}
+
+/// A claim and the text that it must be.
+#[derive(Clone, Debug)]
+pub struct TokenType {
+    /// The claim.
+    pub claim: ClaimPath,
+    /// The text.
+    pub value: String,
+}
+
+impl TokenRules {
+    /// The rules for tokens with the platform's own claims.
+    #[must_use]
+    pub fn new(issuer: &str, audience: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            audience_claim: AudienceClaim::Aud,
+            token_type: None,
+            claim_names: ClaimNames::default(),
+            role_names: RoleNames::default(),
+        }
+    }
+
+    /// Whether anything of what is nested in the claim of this name is read.
+    pub(super) fn go_into(&self, name: &str) -> bool {
+        self.claim_names.go_into(name)
+            || self.token_type.as_ref().is_some_and(|token_type| token_type.claim.goes_into(name))
+    }
+
+    /// Checks by whom, for whom and as what a token was made.
+    pub(super) fn check(&self, claims: &Map<String, Value>) -> Result<(), &'static str> {
+        if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
+            return Err("the token's iss is missing or another");
+        }
+        self.check_audience(claims)?;
+        match &self.token_type {
+            Some(TokenType { claim, value })
+                if claim.find(claims).and_then(|found| claim.text(found)) != Some(value) =>
+            {
+                Err("the token's type is missing or another")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), &'static str> {
+        let meant = |audience: &Value| audience.as_str() == Some(&self.audience);
+        match (self.audience_claim, claims.get("aud")) {
+            (AudienceClaim::Aud, Some(Value::Array(audiences))) if audiences.iter().any(meant) => Ok(()),
+            (AudienceClaim::Aud, Some(audience)) if meant(audience) => Ok(()),
+            (AudienceClaim::Aud, _) => Err("the token's aud is missing or another"),
+            (AudienceClaim::ClientId, Some(_)) => Err("the token has an aud beside its client_id"),
+            (AudienceClaim::ClientId, None) if claims.get("client_id").is_some_and(meant) => Ok(()),
+            (AudienceClaim::ClientId, None) => Err("the token's client_id is missing or another"),
+        }
+    }
+}
