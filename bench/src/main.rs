@@ -47,10 +47,10 @@ struct Options {
     /// Fewer starts and requests, and no files written
     #[arg(long)]
     short: bool,
-    /// Compare with the limits; exit status 1 where one is missed
+    /// Compare with the limits, or with what was reached of them; exit status 1 where one is missed
     #[arg(long)]
     check: bool,
-    /// How many times looser the limits are, but for the sizes
+    /// How many times looser the limits are, but for sizes and memory
     #[arg(long, default_value_t = 1.0)]
     margin: f64,
     /// Build the functions with cargo, although target/lambda has them

@@ -161,9 +161,9 @@ pub fn verdicts(verdicts: &[Verdict], margin: f64) -> String {
             verdict.subject.to_owned(),
             number(verdict.measured, digits),
             format!("{} {}", if verdict.at_least { ">" } else { "≤" }, number(verdict.bound, digits.min(1))),
-            match (verdict.is_kept(1.0), verdict.is_kept(margin)) {
+            match (verdict.is_reached(), verdict.is_kept(margin)) {
                 (true, _) => String::new(),
-                (false, true) => "within the margin".to_owned(),
+                (false, true) => "not reached".to_owned(),
                 (false, false) => "MISSED".to_owned(),
             },
         ]);

@@ -1,6 +1,10 @@
 //! What a handler works with.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
 
 use crate::auth::{Caller, Policy, SigningKeySource, TokenVerifier};
 use crate::clock::{Clock, Timestamp};
@@ -18,6 +22,8 @@ pub struct App {
     pub exists_limiter: RateLimiter,
     tokens: Option<TokenVerifier>,
     password_hasher: Arc<PasswordHasher>,
+    /// As many hashes at once as there are processors: more would take their memory and be no faster.
+    hashes: Semaphore,
     clock: Clock,
 }
 
@@ -35,6 +41,7 @@ impl App {
         Self {
             exists_limiter: RateLimiter::new(table.clone(), config.exists_limit, clock.clone()),
             password_hasher: Arc::new(config.password_hasher),
+            hashes: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             table,
             tokens,
             clock,
@@ -74,6 +81,7 @@ impl App {
 
     /// Hashes a password, off the asynchronous thread.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, Error> {
+        let _turn = self.hashes.acquire().await;
         let hasher = self.password_hasher.clone();
         tokio::task::spawn_blocking(move || hasher.hash(&password))
             .await
