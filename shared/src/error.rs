@@ -8,6 +8,10 @@ use std::time::Duration;
 /// How long a client is asked to wait where a dependency failed.
 pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The largest answer, in bytes of the JSON that a function hands to Lambda ("Lambda quotas", invocation
+/// payload, synchronous: 6 MB; the exact figure is that of Lambda's `Function.ResponseSizeTooLarge`).
+pub const MAX_ANSWER_BYTES: usize = 6_291_556;
+
 /// Why a request is not fulfilled.
 ///
 /// What the client may read ([`Error::kind`]) and what the log should say ([`Error::log`]) are kept
@@ -43,6 +47,8 @@ pub enum ErrorKind {
         /// How long until a request will be admitted.
         retry_after: Duration,
     },
+    /// The answer would be a list of more than [`MAX_ANSWER_BYTES`].
+    AnswerTooLarge,
     /// Something this service depends on did not answer; the same request may work later.
     Unavailable,
     /// A defect of this service.

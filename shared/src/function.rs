@@ -128,12 +128,13 @@ pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left:
         Ok(Err(_)) => Err(Error::defect("the handler panicked")),
         Err(_) => Err(Error::unavailable("the invocation's time ran out")),
     };
+    let answer = answer.and_then(|response| response.for_request(request.id()).if_it_fits());
     let cause = answer.as_ref().err().and_then(Error::log).map(ToOwned::to_owned);
     if matches!(&answer, Err(error) if matches!(error.kind(), ErrorKind::Defect)) {
         tracing::error!(request_id = request.id(), cause, "a defect");
     }
     let response = match answer {
-        Ok(response) => response.for_request(request.id()),
+        Ok(response) => response,
         Err(error) => problem::response(&error, request.id()),
     };
     // What is left of a quota is said by the answers that no handler gave, too.

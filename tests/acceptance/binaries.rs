@@ -181,7 +181,7 @@ async fn a_function_with_wrong_settings_names_them_all_and_does_not_start() {
 }
 
 /// What a process that has ended wrote to its log: a JSON object a line.
-async fn log_of(process: &mut Child) -> Vec<Value> {
+pub async fn log_of(process: &mut Child) -> Vec<Value> {
     let mut log = String::new();
     process.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()

@@ -309,6 +309,23 @@ async fn the_limit_and_the_window_are_settings() {
 }
 
 #[tokio::test]
+async fn the_smallest_limit_and_the_largest_admit_so_many_and_no_more() {
+    let world = World::start().await;
+    for limit in [1, 50] {
+        let app = world.app(&[("EXISTS_LIMIT_REQUESTS", &limit.to_string())]);
+        for number in 0..=limit {
+            let look_up = Invocation::of(endpoint(ROUTE)).query("Email=john@example.com");
+            let answer = look_up.at_address(&format!("10.0.0.{limit}")).answer(&app).await;
+            assert_eq!(
+                answer.status,
+                if number < limit { 200 } else { 429 },
+                "{number} of {limit}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_was_wrong_locks_nobody_out() {
     let world = World::start().await;
     world.clock.advance(Duration::from_hours(24));

@@ -287,8 +287,15 @@ fn body(message: &[u8]) -> Value {
     serde_json::from_slice(&message[at..]).unwrap()
 }
 
+/// The operation that a request asks for, such as `GetItem`.
+pub fn operation_of(request: &[u8]) -> String {
+    let head = String::from_utf8_lossy(request);
+    let (_, target) = head.split_once("DynamoDB_20120810.").unwrap();
+    target.chars().take_while(char::is_ascii_alphabetic).collect()
+}
+
 /// A whole HTTP/1.1 message with a `Content-Length`.
-async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     let start = loop {
         if let Some(at) = message.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -309,7 +316,8 @@ async fn read_more(stream: &mut TcpStream, message: &mut Vec<u8>) -> Option<()> 
     stream.read_buf(message).await.ok().filter(|&bytes| bytes > 0).map(drop)
 }
 
-async fn forward(table: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+/// What the table answers to a request.
+pub async fn forward(table: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     let mut upstream = TcpStream::connect(table).await.ok()?;
     upstream.write_all(request).await.ok()?;
     read_message(&mut upstream).await

@@ -413,7 +413,7 @@ async fn where_no_time_is_left_the_answer_is_a_503_at_once() {
 }
 
 /// Functions on a table at an address, with keys of their own; and a token for all endpoints.
-fn app_on(address: SocketAddr) -> (App, String) {
+pub fn app_on(address: SocketAddr) -> (App, String) {
     let key = SigningKey::generate().unwrap();
     let (clock, _) = Clock::manual(START);
     let table = Table::local("users", &format!("http://{address}"));

@@ -42,12 +42,15 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::RateLimited { .. } => {
             (429, "https://tools.ietf.org/html/rfc6585#section-4", "Too Many Requests")
         }
-        ErrorKind::Defect => (500, rfc9110!("15.6.1"), "An error occurred while processing your request"),
+        ErrorKind::AnswerTooLarge | ErrorKind::Defect => {
+            (500, rfc9110!("15.6.1"), "An error occurred while processing your request")
+        }
         ErrorKind::Unavailable => (503, rfc9110!("15.6.4"), "Service Unavailable"),
     };
     let detail: Option<Cow<'static, str>> = match error.kind() {
         ErrorKind::BodyTooLarge { limit } => Some(format!("The body may have at most {limit} bytes.").into()),
         ErrorKind::MediaTypeUnsupported => Some("The body must be application/json in UTF-8.".into()),
+        ErrorKind::AnswerTooLarge => Some("The list is too long for one answer.".into()),
         ErrorKind::Unavailable => Some("The same request may succeed later.".into()),
         _ => None,
     };

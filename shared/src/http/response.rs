@@ -1,11 +1,12 @@
 //! An answer, as API Gateway takes it.
 
 use std::fmt;
+use std::io;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, MAX_ANSWER_BYTES};
 use crate::model::{Quota, RateLimit};
 
 /// An answer in payload format 2.0. Serializes as API Gateway takes it.
@@ -47,6 +48,23 @@ impl Response {
         self
     }
 
+    /// The answer, if Lambda takes one of its size; of a larger one it would make a failure of its own.
+    pub(crate) fn if_it_fits(self) -> Result<Self, Error> {
+        // An escape makes at most six bytes of one. The headers have far less than the rest.
+        if self.body.len() < MAX_ANSWER_BYTES / 7 {
+            return Ok(self);
+        }
+        let mut size = ByteCount(0);
+        let counted = serde_json::to_writer(&mut size, &self);
+        counted.map_err(|error| Error::defect(format!("an answer did not serialize: {error}")))?;
+        let ByteCount(size) = size;
+        if size > MAX_ANSWER_BYTES {
+            let log = format!("an answer of {size} bytes, where Lambda takes {MAX_ANSWER_BYTES}");
+            return Err(Error::from(ErrorKind::AnswerTooLarge).logging(log));
+        }
+        Ok(self)
+    }
+
     pub(super) fn set_header(&mut self, name: &'static str, value: String) {
         self.headers.push((name, value));
     }
@@ -78,6 +96,20 @@ impl Response {
     #[must_use]
     pub fn body(&self) -> &str {
         &self.body
+    }
+}
+
+/// Counts what is written to it.
+struct ByteCount(usize);
+
+impl io::Write for ByteCount {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -113,5 +145,33 @@ impl Serialize for HeaderMap<'_> {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_large_as_lambda_takes_it_to_the_byte_and_no_larger() {
+        // A quotation mark of a text is two bytes of the body and four of what Lambda gets.
+        for text in ["x", "\"", "ä", "\u{1}"] {
+            let answer = |count: usize, rest: usize| {
+                let body = text.repeat(count) + &"x".repeat(rest);
+                Response::ok(&body).unwrap().for_request("r")
+            };
+            let size = |answer: &Response| serde_json::to_vec(answer).unwrap().len();
+            let (none, one) = (size(&answer(0, 0)), size(&answer(1, 0)));
+            let room = MAX_ANSWER_BYTES - none;
+            let (count, rest) = (room / (one - none), room % (one - none));
+            let largest = answer(count, rest);
+            assert_eq!(size(&largest), MAX_ANSWER_BYTES);
+            assert!(largest.if_it_fits().is_ok());
+            let error = answer(count, rest + 1).if_it_fits().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::AnswerTooLarge));
+            assert_eq!(error.log(), Some("an answer of 6291557 bytes, where Lambda takes 6291556"));
+        }
     }
 }

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{Item, NewItem};
 use super::keys::{Key, KeyKind, Range};
+use super::list::List;
 use super::transaction::{Outcome, Transaction};
 use super::{Table, error};
 use crate::error::Error;
@@ -48,13 +49,20 @@ impl Table {
         if !shown && self.batch_get(&own).await?.is_empty() {
             return Ok(Vec::new());
         }
-        let mut items = page.items;
-        while page.next.is_some() {
+        let mut associations = List::new();
+        loop {
+            for item in page.items.iter().filter(|item| item.kind() == KeyKind::CustomerAssociation) {
+                let association = from_item(item)?;
+                let CustomerAssociation { user_id, customer_number, organization_id } = &association;
+                let text_bytes =
+                    user_id.as_str().len() + customer_number.as_str().len() + organization_id.as_str().len();
+                associations.push(association, text_bytes)?;
+            }
+            if page.next.is_none() {
+                return Ok(associations.into_items());
+            }
             page = self.query_page(&range, page.next).await?;
-            items.append(&mut page.items);
         }
-        let associations = items.iter().filter(|item| item.kind() == KeyKind::CustomerAssociation);
-        associations.map(from_item).collect()
     }
 
     /// Associates a user with a customer account; an association of the two is replaced.

@@ -3,6 +3,7 @@
 use super::Table;
 use super::item::Item;
 use super::keys::{KeyKind, Range};
+use super::list::List;
 use crate::error::Error;
 use crate::model::{OrganizationId, UserId};
 
@@ -10,12 +11,26 @@ impl Table {
     /// The ids of the organizations that a user belongs to, in their order. `None` where there is
     /// no such user.
     pub async fn organization_ids_of(&self, user: &UserId) -> Result<Option<Vec<OrganizationId>>, Error> {
-        let items = self.query(Range::memberships_and_user(user)).await?;
-        if !items.iter().any(|item| item.kind() == KeyKind::User) {
-            return Ok(None);
+        let range = Range::memberships_and_user(user);
+        let (mut ids, mut user_exists, mut start) = (List::new(), false, None);
+        loop {
+            let page = self.query_page(&range, start).await?;
+            for item in &page.items {
+                match item.kind() {
+                    KeyKind::User => user_exists = true,
+                    KeyKind::Membership => {
+                        let id = organization_id(item)?;
+                        let text_bytes = id.as_str().len();
+                        ids.push(id, text_bytes)?;
+                    }
+                    _ => {}
+                }
+            }
+            start = page.next;
+            if start.is_none() {
+                return Ok(user_exists.then(|| ids.into_items()));
+            }
         }
-        let memberships = items.iter().filter(|item| item.kind() == KeyKind::Membership);
-        memberships.map(organization_id).collect::<Result<_, _>>().map(Some)
     }
 }
 

@@ -13,6 +13,7 @@ mod error;
 pub mod fuzzing;
 mod item;
 mod keys;
+mod list;
 mod memberships;
 mod observer;
 mod organizations;
@@ -32,7 +33,7 @@ use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 pub use accounts::{Creation, Joining, NewMembership, Registration};
 pub use administration::TableDescription;
@@ -199,9 +200,13 @@ impl Table {
 
     /// The items of these keys that exist, in no order.
     async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
+        self.batches(keys).try_concat().await
+    }
+
+    /// The same, batch by batch, as they come.
+    fn batches<'a>(&'a self, keys: &'a [Key]) -> impl Stream<Item = Result<Vec<Item>, Error>> + use<'a> {
         let batches: Vec<_> = keys.chunks(MAX_BATCH_KEYS).map(|keys| self.batch_get_at_once(keys)).collect();
-        let items = stream::iter(batches).buffer_unordered(MAX_BATCHES_AT_ONCE);
-        items.try_collect::<Vec<_>>().await.map(|batches| batches.into_iter().flatten().collect())
+        stream::iter(batches).buffer_unordered(MAX_BATCHES_AT_ONCE)
     }
 
     /// One batch. Keys that the table leaves unprocessed are asked for again, with growing pauses.
@@ -236,17 +241,8 @@ impl Table {
         Err(Error::unavailable("BatchGetItem left keys unprocessed, round after round"))
     }
 
-    /// All items of a partition whose sort keys lie in a range, ends included, in their order.
-    async fn query(&self, range: keys::Range) -> Result<Vec<Item>, Error> {
-        let mut page = self.query_page(&range, None).await?;
-        let mut items = page.items;
-        while page.next.is_some() {
-            page = self.query_page(&range, page.next).await?;
-            items.append(&mut page.items);
-        }
-        Ok(items)
-    }
-
+    /// The items of a partition whose sort keys lie in a range, ends included, in their order: a page of
+    /// them, from a start on.
     async fn query_page(&self, range: &keys::Range, start: Option<PageStart>) -> Result<Page, Error> {
         let [partition, first, last] = range.to_attributes();
         let output = self

@@ -1,8 +1,13 @@
 //! Organizations.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
+
 use super::Table;
 use super::item::{Item, NewItem};
 use super::keys::Key;
+use super::list::List;
 use crate::error::Error;
 use crate::model::{Organization, OrganizationId};
 
@@ -15,8 +20,16 @@ impl Table {
     /// Those of these organizations that exist, by id.
     pub async fn organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, Error> {
         let keys: Vec<_> = ids.iter().map(Key::organization).collect();
-        let items = self.batch_get(&keys).await?;
-        let mut organizations = items.iter().map(from_item).collect::<Result<Vec<_>, _>>()?;
+        let (mut organizations, mut batches) = (List::new(), pin!(self.batches(&keys)));
+        while let Some(items) = batches.try_next().await? {
+            for item in &items {
+                let organization = from_item(item)?;
+                let Organization { id, name, slug } = &organization;
+                let text_bytes = id.as_str().len() + name.as_str().len() + slug.as_str().len();
+                organizations.push(organization, text_bytes)?;
+            }
+        }
+        let mut organizations = organizations.into_items();
         organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(organizations)
     }

@@ -100,7 +100,7 @@ impl RateLimiter {
     async fn count(&self, client: ClientAddress, now: Timestamp) -> Result<Count, Error> {
         let window = self.rate_limit.window;
         let number = |number: i64| AttributeValue::N(number.to_string());
-        let result = self
+        let mut update = self
             .table
             .client
             .update_item()
@@ -109,15 +109,16 @@ impl RateLimiter {
             .update_expression(&self.update)
             .condition_expression(&self.condition)
             .expression_attribute_values(":now", number(now.millis()))
-            .expression_attribute_values(":never", number(0))
             .expression_attribute_values(":cutoff", number((now - window).millis()))
             .expression_attribute_values(":impossible", number((now + window).millis()))
             .expression_attribute_values(":expires", number((now + window + SWEEP_MARGIN).seconds() + 1))
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match result {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // A limit of one shifts nothing, and the table refuses a value that no expression names.
+        if self.rate_limit.limit > 1 {
+            update = update.expression_attribute_values(":never", number(0));
+        }
+        let error = match update.send().await {
             Ok(output) => return self.times(output.attributes.unwrap_or_default()).map(Count::Admitted),
             Err(error) => error,
         };
