@@ -102,7 +102,7 @@ fn run_in_lambda(function: impl Future<Output = Result<(), lambda_runtime::Error
     telemetry::init();
     log_panics_without_their_message();
     // One thread for what blocks, the hash of a password: on a fraction of a processor the one of the last
-    // request may not be idle yet, another would be started, and each keeps the memory of a hash.
+    // request may not be idle yet, and another would be started, time after time.
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(function),

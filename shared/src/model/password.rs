@@ -1,10 +1,11 @@
 //! Passwords: checked, hashed, and never readable.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher as _, phc};
-use argon2::{Algorithm, Argon2, Params, Version};
-use zeroize::Zeroizing;
+use argon2::password_hash::phc;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Invalid;
 
@@ -54,9 +55,10 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// Hashes passwords with argon2id, version 1.3 (RFC 9106).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PasswordHasher {
     params: Params,
+    memory: Memory,
 }
 
 impl PasswordHasher {
@@ -65,20 +67,56 @@ impl PasswordHasher {
     /// # Errors
     /// Says which costs argon2 allows, where these are not.
     pub fn new(memory_kib: u32, iterations: u32, parallelism: u32) -> Result<Self, Invalid> {
-        Params::new(memory_kib, iterations, parallelism, None).map(|params| Self { params }).map_err(|_| {
+        let params = Params::new(memory_kib, iterations, parallelism, None).map_err(|_| {
             Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
-        })
+        })?;
+        Ok(Self { params, memory: Memory::default() })
     }
 
     /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU: not for an
     /// asynchronous thread.
     ///
     /// # Errors
-    /// Fails where the operating system gives no memory or no randomness.
+    /// Fails where the operating system gives no randomness.
     pub fn hash(&self, password: &Password) -> Result<PasswordHash, argon2::password_hash::Error> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
-        let hash: phc::PasswordHash = argon2.hash_password(password.0.as_bytes())?;
+        let salt = argon2::password_hash::try_generate_salt()?;
+        let mut output = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
+        self.memory.lend(self.params.block_count(), |blocks| {
+            argon2.hash_password_into_with_memory(password.0.as_bytes(), &salt, &mut *output, blocks)
+        })?;
+        let hash = phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: (&self.params).try_into()?,
+            salt: Some(phc::Salt::new(&salt)?),
+            hash: Some(phc::Output::new(&*output)?),
+        };
         Ok(PasswordHash(Zeroizing::new(hash.to_string())))
+    }
+}
+
+/// The memory of hashes, kept for the next one: taken anew each time, the allocator kept ten times as
+/// much, more than a small Lambda has. Wiped after each hash.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    fn lend<T>(&self, count: usize, hash: impl FnOnce(&mut [Block]) -> T) -> T {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut blocks = kept.unwrap_or_else(|| vec![Block::new(); count]);
+        let hashed = hash(&mut blocks);
+        for block in &mut blocks {
+            block.zeroize();
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+        hashed
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
     }
 }
 
@@ -248,6 +286,18 @@ mod tests {
         assert!(Argon2::default().verify_password(b"SecurePass123", &parsed).is_err());
         let again = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
         assert_ne!(hash.as_phc_str(), again.as_phc_str());
+    }
+
+    #[test]
+    fn the_memory_of_a_hash_is_wiped_and_is_that_of_the_next_one() {
+        let hasher = PasswordHasher::new(64, 2, 1).unwrap();
+        for _ in 0..3 {
+            hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
+        }
+        let kept = hasher.memory.0.lock().unwrap();
+        let [blocks] = kept.as_slice() else { panic!("{} kept", kept.len()) };
+        assert_eq!(blocks.len(), 64);
+        assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
     }
 
     #[test]
