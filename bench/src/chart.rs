@@ -21,14 +21,19 @@ struct Panel<'a> {
     digits: usize,
 }
 
-/// One function's work in all languages, beside the floor. `limited` is empty where no share of a
-/// processor could be given.
-pub fn svg(all: &[Measured], limited: &[Measured], memory: u32) -> String {
-    let mut panels = vec![
+/// One function's work in all languages, beside the floor.
+pub fn svg(all: &[Measured]) -> String {
+    let panels = [
         Panel {
             title: "Start of the process until it asks for its first event, ms",
             of: all,
             value: |figures| Some(figures.start.median / 1e3),
+            digits: 1,
+        },
+        Panel {
+            title: "Processor time of the first request, ms",
+            of: all,
+            value: |figures| Some(figures.first_processor.median / 1e3),
             digits: 1,
         },
         Panel {
@@ -50,17 +55,6 @@ pub fn svg(all: &[Measured], limited: &[Measured], memory: u32) -> String {
             digits: 1,
         },
     ];
-    if !limited.is_empty() {
-        panels.insert(
-            1,
-            Panel {
-                title: "First request on the processor share of a small memory size, ms",
-                of: limited,
-                value: |figures| Some(figures.first.median / 1e3),
-                digits: 1,
-            },
-        );
-    }
     let mut body = String::new();
     let mut y = FIRST_PANEL;
     for panel in &panels {
@@ -81,7 +75,7 @@ pub fn svg(all: &[Measured], limited: &[Measured], memory: u32) -> String {
 </style>
 <rect class="paper" width="{WIDTH}" height="{y}"/>
 <text class="head" x="16" y="28">get-profile, the same work in four languages</text>
-<text class="note" x="16" y="47">one BatchGetItem over TLS and one ES256 token a request; shorter is better; share: that of {memory} MB</text>
+<text class="note" x="16" y="47">one BatchGetItem over TLS and one ES256 token a request; shorter is better</text>
 {body}</svg>
 "#
     );

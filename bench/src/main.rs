@@ -196,7 +196,7 @@ async fn run(options: &Options) -> Result<bool, String> {
     println!("{text}");
 
     if !options.short && options.only.is_none() {
-        let chart = chart::svg(&all, if limited.is_ok() { &opened } else { &[] }, options.memory);
+        let chart = chart::svg(&all);
         write(&root.join("bench/results.md"), &format!("# Results of the bench\n\n{text}"))?;
         write(&root.join("bench/results.svg"), &chart)?;
         if let Some((_, chart)) = &simulated {
