@@ -63,7 +63,7 @@ impl Config {
         let password_hasher = reader.password_hasher();
         let exists_limit = RateLimit {
             name: "exists",
-            limit: reader.number("EXISTS_LIMIT_REQUESTS", 10, 1, 50),
+            limit: reader.number("EXISTS_LIMIT_REQUESTS", 10, 1, RateLimit::MAX),
             window: Duration::from_secs(reader.number("EXISTS_LIMIT_WINDOW_SECONDS", 60, 1, 86_400)),
         };
         let complete = match (table_name, tokens, password_hasher) {

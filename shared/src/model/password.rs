@@ -1,6 +1,7 @@
 //! Passwords: checked, hashed, and never readable.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use argon2::password_hash::phc;
@@ -45,6 +46,16 @@ impl PasswordHash {
     #[must_use]
     pub fn as_phc_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Takes over what the table holds.
+impl FromStr for PasswordHash {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        phc::PasswordHash::new(text).map_err(|_| Invalid("must be a PHC string"))?;
+        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 }
 

@@ -13,6 +13,11 @@ pub struct RateLimit {
     pub window: Duration,
 }
 
+impl RateLimit {
+    /// The most requests that a limit can be of: each is an attribute of the client's item.
+    pub const MAX: u16 = 50;
+}
+
 /// What is left of a client's [`RateLimit`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quota {

@@ -128,6 +128,11 @@ impl Key {
         self.sort.split_once('#').map_or("", |(_, id)| id)
     }
 
+    /// The limit's name and the client in the partition key of a rate limit.
+    pub(super) fn rate_limit_parts(&self) -> (&str, &str) {
+        self.partition_id().split_once('#').unwrap_or((self.partition_id(), ""))
+    }
+
     pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
         KEY_ATTRIBUTES
             .map(str::to_owned)

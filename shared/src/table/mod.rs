@@ -18,6 +18,7 @@ mod memberships;
 mod observer;
 mod organizations;
 mod rate_limit;
+mod records;
 mod signing_keys;
 mod time;
 mod transaction;
@@ -41,6 +42,7 @@ pub use customer_associations::AssociateError;
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
 pub use observer::CallObserver;
 pub use rate_limit::RateLimiter;
+pub use records::{Record, RecordPage, RecordPageStart};
 pub use signing_keys::StoredSigningKeys;
 
 use item::{Item, NewItem};

@@ -199,6 +199,12 @@ pub(super) fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
     times.map(|time| time.map(Timestamp::from_millis)).collect()
 }
 
+/// The times of an item of whatever limit, the newest first.
+pub(super) fn all_times(item: &Item) -> Result<Vec<Timestamp>, Error> {
+    let never = Timestamp::from_millis(0);
+    times(item, RateLimit::MAX).map(|times| times.into_iter().filter(|time| *time > never).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

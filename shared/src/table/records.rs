@@ -1,0 +1,150 @@
+//! Every item of the table, read into what it says: for an operator's tools, never for a request.
+
+use super::item::Item;
+use super::keys::{KEY_ATTRIBUTES, KeyKind};
+use super::{
+    PageStart, StoredSigningKeys, Table, customer_associations, email_claims, error, memberships,
+    organizations, rate_limit, signing_keys, time, users,
+};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::model::{CustomerAssociation, Organization, OrganizationId, PasswordHash, User, UserId};
+
+/// What an item of the table says.
+#[derive(Debug)]
+pub enum Record {
+    /// An e-mail address is an account's.
+    EmailClaim {
+        /// The normalized address; see [`crate::model::NormalizedEmail`].
+        email: String,
+        /// The account.
+        user_id: UserId,
+    },
+    /// A user.
+    User {
+        /// The account.
+        user: Box<User>,
+        /// When it was created.
+        created_at: Timestamp,
+        /// By whom.
+        created_by: UserId,
+    },
+    /// A user belongs to an organization.
+    Membership {
+        /// The user.
+        user_id: UserId,
+        /// The organization.
+        organization_id: OrganizationId,
+        /// Since when.
+        joined_at: Timestamp,
+        /// By whom.
+        added_by: UserId,
+    },
+    /// A user is linked with a customer account.
+    CustomerAssociation(CustomerAssociation),
+    /// An organization.
+    Organization(Organization),
+    /// A user's password.
+    Credential {
+        /// The user.
+        user_id: UserId,
+        /// The hash.
+        password_hash: PasswordHash,
+    },
+    /// What a rate limit has counted of a client.
+    RateLimit {
+        /// Which limit.
+        name: String,
+        /// The client: its IPv4 address, or the /64 network of its IPv6 address.
+        client: String,
+        /// When its last requests were admitted, the newest first.
+        admitted: Vec<Timestamp>,
+    },
+    /// The identity provider's keys.
+    SigningKeys(StoredSigningKeys),
+    /// What cannot be read.
+    Broken {
+        /// The partition key and the sort key, as far as they are texts.
+        key: [String; 2],
+        /// What is wrong with it, without any personal datum.
+        why: String,
+    },
+}
+
+/// Some of the table's items, and where the next are.
+#[derive(Debug)]
+pub struct RecordPage {
+    /// What they say. The items of one user come one after the other, but not always in one page.
+    pub records: Vec<Record>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<RecordPageStart>,
+}
+
+/// Where a reading of the whole table goes on.
+#[derive(Clone, Debug)]
+pub struct RecordPageStart(PageStart);
+
+impl Table {
+    /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit
+    /// for each 4 KB of the table.
+    pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
+        let output = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("Scan", &error))?;
+        let records = output.items.into_iter().flatten().map(|attributes| {
+            let key = KEY_ATTRIBUTES.map(|name| {
+                let text = attributes.get(name).and_then(|value| value.as_s().ok());
+                text.cloned().unwrap_or_default()
+            });
+            let record = Item::with_key(attributes).and_then(|item| read(&item));
+            record.unwrap_or_else(|error| {
+                let why = error.log().unwrap_or("cannot be read").to_owned();
+                Record::Broken { key, why }
+            })
+        });
+        Ok(RecordPage { records: records.collect(), next: output.last_evaluated_key.map(RecordPageStart) })
+    }
+}
+
+fn read(item: &Item) -> Result<Record, Error> {
+    let key = item.key()?;
+    Ok(match item.kind() {
+        KeyKind::EmailClaim => {
+            Record::EmailClaim { email: key.partition_id().to_owned(), user_id: email_claims::user_id(item)? }
+        }
+        KeyKind::User => {
+            let user = users::from_item(item.parsed(key.partition_id())?, item)?;
+            let (created_at, created_by) = (instant(item, "CreatedAt")?, item.required("CreatedBy")?);
+            Record::User { user: Box::new(user), created_at, created_by }
+        }
+        KeyKind::Membership => Record::Membership {
+            user_id: item.parsed(key.partition_id())?,
+            organization_id: memberships::organization_id(item)?,
+            joined_at: instant(item, "JoinedAt")?,
+            added_by: item.required("AddedBy")?,
+        },
+        KeyKind::CustomerAssociation => Record::CustomerAssociation(customer_associations::from_item(item)?),
+        KeyKind::Organization => Record::Organization(organizations::from_item(item)?),
+        KeyKind::Credential => Record::Credential {
+            user_id: item.parsed(key.partition_id())?,
+            password_hash: item.required("PasswordHash")?,
+        },
+        KeyKind::RateLimit => {
+            let (name, client) = key.rate_limit_parts();
+            let (name, client) = (name.to_owned(), client.to_owned());
+            Record::RateLimit { name, client, admitted: rate_limit::all_times(item)? }
+        }
+        KeyKind::SigningKeys => Record::SigningKeys(signing_keys::from_item(item)?),
+    })
+}
+
+fn instant(item: &Item, attribute: &'static str) -> Result<Timestamp, Error> {
+    let text: String = item.required(attribute)?;
+    time::from_text(&text).ok_or_else(|| item.broken(attribute))
+}
