@@ -7,17 +7,14 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Runs the command line: 0 where it did what was asked, 1 where that was not found or refused, 2
-/// for wrong usage.
+/// Runs the command line. Exit status: 0 where it did what was asked; 1 where that was not found, was refused
+/// or is not right; 2 for wrong usage; 3 where the table cannot be used now.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
+    let json = arguments.json;
     match commands::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-            anstream::eprintln!("{style}error:{style:#} {error}");
-            ExitCode::from(1)
-        }
+        Err(failure) => failure.report(json),
     }
 }

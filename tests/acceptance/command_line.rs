@@ -146,7 +146,7 @@ async fn a_table_is_created_once_and_described() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_cannot_be_reached_is_said_in_one_line() {
     let output = users(&["user", "get", "--id", JANE, "--endpoint-url", "http://127.0.0.1:1"]).await;
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(error.lines().count(), 1, "{error}");
     assert!(error.starts_with("error: the table cannot be used"), "{error}");

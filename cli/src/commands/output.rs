@@ -7,51 +7,60 @@ use serde_json::Value;
 
 use super::Failure;
 
-/// Prints one record: a line a field, or a JSON object.
-pub(super) fn record(record: &impl Serialize, json: bool) -> Result<(), Failure> {
-    let value = to_value(record)?;
-    let fields = value.as_object().into_iter().flatten();
-    if json {
-        return print(&format!("{value:#}"));
-    }
-    let width = fields.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let lines: Vec<_> = fields.map(|(name, value)| format!("{name:width$}  {}", text(value))).collect();
-    print(&lines.join("\n"))
+/// How a command prints.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    /// Whether as JSON.
+    pub(super) json: bool,
 }
 
-/// Prints records of one kind: a line each under a heading, or a JSON array.
-pub(super) fn records(records: &[impl Serialize], headings: &[&str], json: bool) -> Result<(), Failure> {
-    let value = to_value(records)?;
-    if json {
-        return print(&format!("{value:#}"));
+impl Output {
+    /// Prints one record: a line a field, or a JSON object.
+    pub(super) fn record(self, record: &impl Serialize) -> Result<(), Failure> {
+        let value = to_value(record)?;
+        let fields = value.as_object().into_iter().flatten();
+        if self.json {
+            return print(&format!("{value:#}"));
+        }
+        let width = fields.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let lines: Vec<_> = fields.map(|(name, value)| format!("{name:width$}  {}", text(value))).collect();
+        print(&lines.join("\n"))
     }
-    let mut rows = vec![headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>()];
-    for record in value.as_array().into_iter().flatten() {
-        rows.push(
-            headings.iter().map(|&heading| record.get(heading).map(text).unwrap_or_default()).collect(),
-        );
+
+    /// Prints records of one kind: a line each under a heading, or a JSON array.
+    pub(super) fn records(self, records: &[impl Serialize], headings: &[&str]) -> Result<(), Failure> {
+        let value = to_value(records)?;
+        if self.json {
+            return print(&format!("{value:#}"));
+        }
+        let mut rows = vec![headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>()];
+        for record in value.as_array().into_iter().flatten() {
+            rows.push(
+                headings.iter().map(|&heading| record.get(heading).map(text).unwrap_or_default()).collect(),
+            );
+        }
+        let width = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let lines: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:0$}", width(column)));
+                cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+            })
+            .collect();
+        print(&lines.join("\n"))
     }
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let lines: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:0$}", width(column)));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        })
-        .collect();
-    print(&lines.join("\n"))
 }
 
-/// Prints a line.
-pub(super) fn print(line: &str) -> Result<(), Failure> {
+/// Prints lines for people.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     // Not `println!`: it panics where the reader of a pipe has gone.
-    writeln!(anstream::stdout(), "{line}").map_err(|error| Failure::new(format!("cannot print: {error}")))
+    writeln!(anstream::stdout(), "{text}").map_err(|error| Failure::refused(format!("cannot print: {error}")))
 }
 
 fn to_value(value: &(impl Serialize + ?Sized)) -> Result<Value, Failure> {
-    serde_json::to_value(value).map_err(|error| Failure::new(format!("cannot print: {error}")))
+    serde_json::to_value(value).map_err(|error| Failure::refused(format!("cannot print: {error}")))
 }
 
 fn text(value: &Value) -> String {

@@ -1,13 +1,66 @@
 //! `users serve`
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
+use clap::Args;
+use serde::Serialize;
 use shared::telemetry;
 
-use super::{Failure, Serve, output};
-use crate::local::{ACME, JANE, LocalSystem, Options, TokenClaims};
+use super::{DATA_DIR, DYNAMODB_PORT, Failure, Output, print};
+use crate::local::{self, ACME, JANE, LocalSystem, Options, TokenClaims};
 
-pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
+#[derive(Args)]
+pub(super) struct Serve {
+    /// The API's port; 0 for any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// The DynamoDB API's port; 0 for any that is free
+    #[arg(long, default_value_t = DYNAMODB_PORT)]
+    dynamodb_port: u16,
+    /// A DynamoDB API that runs already, such as DynamoDB Local, in place of its own; asked without AWS credentials
+    #[arg(long, conflicts_with = "dynamodb_port")]
+    endpoint_url: Option<String>,
+    /// The table's name; it is created and gets demo data where there is none
+    #[arg(long, default_value = local::TABLE_NAME)]
+    table: String,
+    /// The address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// Where the table and the signing key are kept
+    #[arg(long, default_value = DATA_DIR)]
+    data_dir: PathBuf,
+    /// Keep nothing
+    #[arg(long, conflicts_with = "data_dir")]
+    memory: bool,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            port: 3000,
+            dynamodb_port: DYNAMODB_PORT,
+            endpoint_url: None,
+            table: local::TABLE_NAME.to_owned(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            data_dir: DATA_DIR.into(),
+            memory: false,
+        }
+    }
+}
+
+/// Where everything is, for `--json`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    api: String,
+    dynamo_db: String,
+    table_name: String,
+    data: String,
+}
+
+pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure> {
     shared::function::log_panics_without_their_message();
     let Serve { port, dynamodb_port, endpoint_url: dynamodb_url, table: table_name, host, data_dir, memory } =
         arguments;
@@ -18,15 +71,24 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
         Options { host, port, dynamodb_port, dynamodb_url, table_name, data_dir, ..Options::default() };
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
-    let system = LocalSystem::start(options).await.map_err(|error| Failure::new(error.to_string()))?;
+    let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
     // From here on: what goes wrong before is what `start` returns.
     telemetry::init();
-    output::print(&greeting(&system, &kept))?;
+    if output.json {
+        output.record(&View {
+            api: format!("http://{}", system.api_address),
+            dynamo_db: system.dynamodb_url.clone(),
+            table_name: system.table.name().to_owned(),
+            data: kept.clone(),
+        })?;
+    } else {
+        print(&greeting(&system, &kept))?;
+    }
     tokio::select! {
         () = told_to_end => {}
         () = system.data_gone() => {
             let message = format!("{kept} is gone, and what was kept there: the system ends, for it would keep nothing");
-            return Err(Failure::new(message));
+            return Err(Failure::refused(message));
         }
     }
     system.stop().await;
@@ -35,7 +97,7 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
 
 /// Resolves at Ctrl-C or SIGTERM.
 fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
-    let fault = |error: std::io::Error| Failure::new(format!("cannot listen for signals: {error}"));
+    let fault = |error: std::io::Error| Failure::refused(format!("cannot listen for signals: {error}"));
     #[cfg(unix)]
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(fault)?;

@@ -1,9 +1,20 @@
 //! `users table`
 
+use clap::Subcommand;
 use serde::Serialize;
 use shared::table::TableDescription;
 
-use super::{Failure, TableCommand, output};
+use super::{Failure, Output, TableArguments};
+
+#[derive(Subcommand)]
+pub(super) enum TableCommand {
+    /// Creates the table, with its keys and its TTL
+    #[command(after_help = "Example:\n  users table create --table users --region eu-central-1")]
+    Create(TableArguments),
+    /// Describes the table
+    #[command(after_help = "Example:\n  users table describe --json")]
+    Describe(TableArguments),
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -22,18 +33,17 @@ impl From<TableDescription> for View {
     }
 }
 
-pub(super) async fn run(command: TableCommand) -> Result<(), Failure> {
+pub(super) async fn run(command: TableCommand, output: Output) -> Result<(), Failure> {
     let (arguments, create) = match command {
         TableCommand::Create(arguments) => (arguments, true),
         TableCommand::Describe(arguments) => (arguments, false),
     };
-    let json = arguments.json;
     let table = arguments.open().await?;
     if create && !table.create().await? {
-        return Err(Failure::new(format!("the table {} is there already", table.name())));
+        return Err(Failure::refused(format!("the table {} is there already", table.name())));
     }
     let description = table.describe().await?.ok_or_else(|| {
-        Failure::new(format!("there is no table {}: `users table create` makes it", table.name()))
+        Failure::refused(format!("there is no table {}: `users table create` makes it", table.name()))
     })?;
-    output::record(&View::from(description), json)
+    output.record(&View::from(description))
 }

@@ -1,9 +1,33 @@
 //! `users user`
 
+use clap::{Args, Subcommand};
 use serde::Serialize;
-use shared::model::User;
+use shared::model::{Email, User, UserId};
 
-use super::{Failure, UserCommand, WhichUser, output};
+use super::{Failure, Output, TableArguments, parse};
+
+#[derive(Subcommand)]
+pub(super) enum UserCommand {
+    /// Shows a user
+    #[command(after_help = "Example:\n  users user get --email jane@example.com")]
+    Get {
+        #[command(flatten)]
+        which: WhichUser,
+        #[command(flatten)]
+        table: TableArguments,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct WhichUser {
+    /// The user's id
+    #[arg(long, value_parser = parse::<UserId>)]
+    id: Option<UserId>,
+    /// The user's e-mail address
+    #[arg(long, value_parser = parse::<Email>)]
+    email: Option<Email>,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -17,11 +41,10 @@ struct View {
     organization_ids: Vec<String>,
 }
 
-pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
+pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Failure> {
     let UserCommand::Get { which, table } = command;
-    let json = table.json;
     let table = table.open().await?;
-    let missing = || Failure::new("there is no such user");
+    let missing = || Failure::refused("there is no such user");
     let id = match which {
         WhichUser { id: Some(id), .. } => id,
         WhichUser { email: Some(email), .. } => table.user_id_of(&email).await?.ok_or_else(missing)?,
@@ -39,5 +62,5 @@ pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
         phone_number: phone_number.map(|number| number.to_string()),
         organization_ids: organization_ids.iter().flatten().map(ToString::to_string).collect(),
     };
-    output::record(&view, json)
+    output.record(&view)
 }

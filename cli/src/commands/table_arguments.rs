@@ -1,0 +1,39 @@
+//! Which table a command works on.
+
+use std::net::Ipv4Addr;
+
+use clap::Args;
+use shared::table::{Endpoint, Table};
+
+use super::{DYNAMODB_PORT, Failure};
+use crate::local;
+
+/// Which table.
+#[derive(Args)]
+#[command(next_help_heading = "Table")]
+pub(super) struct TableArguments {
+    /// The table's name
+    #[arg(long, default_value = local::TABLE_NAME)]
+    pub(super) table: String,
+    /// The DynamoDB API's URL; the local system's, unless a region or a profile is given
+    #[arg(long)]
+    endpoint_url: Option<String>,
+    /// The AWS region; the table is then reached with the usual AWS credentials
+    #[arg(long)]
+    region: Option<String>,
+    /// The AWS profile; the table is then reached with its credentials
+    #[arg(long)]
+    profile: Option<String>,
+}
+
+impl TableArguments {
+    pub(super) async fn open(self) -> Result<Table, Failure> {
+        let Self { table, endpoint_url: url, region, profile } = self;
+        if region.is_none() && profile.is_none() {
+            let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
+            return Ok(Table::local(&table, &url.unwrap_or_else(local)));
+        }
+        let opened = Table::from_user_environment(&table, Endpoint { url, region, profile }).await;
+        opened.map_err(|error| Failure::refused(error.to_string()))
+    }
+}
