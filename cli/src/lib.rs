@@ -2,6 +2,7 @@
 
 mod commands;
 pub mod local;
+mod transfer;
 
 use std::process::ExitCode;
 

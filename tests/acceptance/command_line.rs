@@ -16,20 +16,21 @@ pub async fn users(arguments: &[&str]) -> Output {
     Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
 
-fn users_binary() -> PathBuf {
+pub fn users_binary() -> PathBuf {
     built_binaries().join("users")
 }
 
-struct Cli {
-    world: World,
+/// The command on a world's table.
+pub struct Cli {
+    pub world: World,
 }
 
 impl Cli {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self { world: World::start_now().await }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub async fn run(&self, arguments: &[&str]) -> Output {
         let mut all = arguments.to_vec();
         all.extend(["--endpoint-url", &self.world.system.dynamodb_url]);
         if !arguments.contains(&"--table") {
@@ -38,7 +39,7 @@ impl Cli {
         users(&all).await
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
+    pub async fn json(&self, arguments: &[&str]) -> Value {
         let mut all = arguments.to_vec();
         all.push("--json");
         let output = self.run(&all).await;
@@ -46,7 +47,7 @@ impl Cli {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    async fn refused(&self, arguments: &[&str], message: &str) {
+    pub async fn refused(&self, arguments: &[&str], message: &str) {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(output.stdout.is_empty());

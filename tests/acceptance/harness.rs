@@ -229,7 +229,12 @@ impl World {
 
     /// Every item of the table, by key, as the DynamoDB API gives it.
     pub async fn items(&self) -> Vec<Value> {
-        let mut scan = json!({ "TableName": self.table().name(), "ConsistentRead": true });
+        self.items_of_table(self.table().name()).await
+    }
+
+    /// The same of another table of its DynamoDB API.
+    pub async fn items_of_table(&self, table: &str) -> Vec<Value> {
+        let mut scan = json!({ "TableName": table, "ConsistentRead": true });
         let mut items = Vec::new();
         loop {
             let mut output = self.dynamodb("Scan", &scan).await;

@@ -573,6 +573,10 @@ impl Model {
         view["UserId"] = id.into();
         view["PreferredEmail"] = account.preferred_email.clone().into();
         view["OrganizationIds"] = self.organizations_of(id, |id| id.into()).into();
+        view["HasPassword"] = account.has_password.into();
+        let associations = self.associations.iter().filter(|((user, _), _)| user == id);
+        let view_of = |((_, organization), number): (&(String, &str), &String)| json!({ "OrganizationId": organization, "CustomerNumber": number });
+        view["CustomerAssociations"] = associations.map(view_of).collect();
         (0, view)
     }
 

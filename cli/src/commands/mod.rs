@@ -1,9 +1,14 @@
 //! The commands: a module each, with its arguments and what it does.
 
 mod customer;
+mod delete;
+mod export;
 mod failure;
+mod import;
+mod member;
 mod organization;
 mod output;
+mod progress;
 mod serve;
 mod table;
 mod table_arguments;
@@ -22,6 +27,9 @@ use table_arguments::TableArguments;
 const DYNAMODB_PORT: u16 = 8000;
 /// Where the local system keeps everything, where nothing else is given.
 const DATA_DIR: &str = ".users";
+
+/// Who is said to have made what commands make: `CreatedBy`, `AddedBy`.
+const OPERATOR: &str = "operator";
 
 /// Users and memberships: the whole service on a laptop, and what looks after a table.
 #[derive(Parser)]
@@ -58,16 +66,39 @@ enum Command {
         after_help = "Example:\n  users organization put --id org_1 --name 'Acme Corp' --slug acme-corp"
     )]
     Organization(organization::OrganizationCommand),
-    /// Shows users
+    /// Shows and changes users
     #[command(subcommand, after_help = "Example:\n  users user get --email jane@example.com")]
     User(user::UserCommand),
+    /// Adds users to organizations and removes them
+    #[command(
+        subcommand,
+        after_help = "Example:\n  users member add --email jane@example.com --organization org_1"
+    )]
+    Member(member::MemberCommand),
     /// Links users with customer accounts
     #[command(
         subcommand,
         after_help = "Example:\n  users customer associate --user kp_abc123def456 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
+    /// Deletes all that the table holds of a person, after a question
+    #[command(after_help = "Example:\n  users delete --email jane@example.com")]
+    Delete(delete::Delete),
+    /// Brings users in from a file; after an interruption the same command goes on
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(import::Import),
+    /// Writes all organizations and users to a file that `import` reads
+    #[command(
+        after_help = "Example:\n  users export users.jsonl\n  users export users.csv --region eu-central-1"
+    )]
+    Export(export::Export),
 }
+
+const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --dry-run\n  users import users.csv --organization org_1\n  \
+    users import auth0.ndjson --password-hashes auth0-hashes.ndjson --organization org_1\n\n\
+    A row needs FirstName, LastName and Email. It may have UserId, PreferredEmail, PhoneNumber, Password or PasswordHash \
+    (argon2id, PBKDF2 or bcrypt), OrganizationId, CustomerNumber, CreatedAt, CreatedBy, EmailVerified, Memberships and \
+    CustomerAssociations. An address that is registered keeps its account, and only what it lacks is added.";
 
 fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()
@@ -86,7 +117,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Table(command) => table::run(command, output).await,
             Command::Organization(command) => organization::run(command, output).await,
             Command::User(command) => user::run(command, output).await,
+            Command::Member(command) => member::run(command, output).await,
             Command::Customer(command) => customer::run(command, output).await,
+            Command::Delete(delete) => delete::run(delete, output).await,
+            Command::Import(import) => import::run(import, output).await,
+            Command::Export(export) => export::run(export, output).await,
         }
     });
     // What is still running then, a password's hash say, is nobody's any more.

@@ -68,6 +68,7 @@ fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => fields.values().map(text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
 }

@@ -1,5 +1,6 @@
 //! Which table a command works on.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use clap::Args;
@@ -26,14 +27,27 @@ pub(super) struct TableArguments {
     profile: Option<String>,
 }
 
+/// Which table, as text.
+impl fmt::Display for TableArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, endpoint_url, region, profile } = self;
+        f.write_str(table)?;
+        for part in [endpoint_url, region, profile] {
+            write!(f, " {}", part.as_deref().unwrap_or("-"))?;
+        }
+        Ok(())
+    }
+}
+
 impl TableArguments {
-    pub(super) async fn open(self) -> Result<Table, Failure> {
+    pub(super) async fn open(&self) -> Result<Table, Failure> {
         let Self { table, endpoint_url: url, region, profile } = self;
         if region.is_none() && profile.is_none() {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
-            return Ok(Table::local(&table, &url.unwrap_or_else(local)));
+            return Ok(Table::local(table, &url.clone().unwrap_or_else(local)));
         }
-        let opened = Table::from_user_environment(&table, Endpoint { url, region, profile }).await;
+        let endpoint = Endpoint { url: url.clone(), region: region.clone(), profile: profile.clone() };
+        let opened = Table::from_user_environment(table, endpoint).await;
         opened.map_err(|error| Failure::refused(error.to_string()))
     }
 }

@@ -2,17 +2,30 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use shared::model::{Email, User, UserId};
+use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
+use shared::table::{Changing, PersonalData, Table, UserChanges};
 
 use super::{Failure, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
-    /// Shows a user
+    /// Shows a user with all that belongs to it
     #[command(after_help = "Example:\n  users user get --email jane@example.com")]
     Get {
         #[command(flatten)]
         which: WhichUser,
+        #[command(flatten)]
+        table: TableArguments,
+    },
+    /// Changes what is given, and leaves the rest
+    #[command(
+        after_help = "Example:\n  users user set --email jane@example.com --preferred-email jane@work.example.com --no-phone-number"
+    )]
+    Set {
+        #[command(flatten)]
+        which: WhichUser,
+        #[command(flatten)]
+        changes: Changes,
         #[command(flatten)]
         table: TableArguments,
     },
@@ -29,38 +42,125 @@ pub(super) struct WhichUser {
     email: Option<Email>,
 }
 
+impl WhichUser {
+    /// The user's id; of an e-mail address, that of its account.
+    pub(super) async fn id(self, table: &Table) -> Result<UserId, Failure> {
+        let found = match self {
+            Self { id: Some(id), .. } => Some(id),
+            Self { email: Some(email), .. } => table.user_id_of(&email).await?,
+            Self { .. } => None,
+        };
+        found.ok_or_else(no_such_user)
+    }
+}
+
+fn no_such_user() -> Failure {
+    Failure::refused("there is no such user")
+}
+
+#[derive(Args)]
+#[group(id = "changes", required = true, multiple = true)]
+pub(super) struct Changes {
+    /// The first name
+    #[arg(long, value_parser = parse::<PersonName>)]
+    first_name: Option<PersonName>,
+    /// The last name
+    #[arg(long, value_parser = parse::<PersonName>)]
+    last_name: Option<PersonName>,
+    /// Another login identifier
+    #[arg(long, value_parser = parse::<Email>)]
+    new_email: Option<Email>,
+    /// The address that the profile shows
+    #[arg(long, value_parser = parse::<Email>, conflicts_with = "no_preferred_email")]
+    preferred_email: Option<Email>,
+    /// Show the login identifier in the profile
+    #[arg(long)]
+    no_preferred_email: bool,
+    /// The phone number
+    #[arg(long, value_parser = parse::<PhoneNumber>, conflicts_with = "no_phone_number")]
+    phone_number: Option<PhoneNumber>,
+    /// Take the phone number away
+    #[arg(long)]
+    no_phone_number: bool,
+}
+
+impl From<Changes> for UserChanges {
+    fn from(changes: Changes) -> Self {
+        Self {
+            first_name: changes.first_name,
+            last_name: changes.last_name,
+            email: changes.new_email,
+            preferred_email: changes.preferred_email.map(Some).or(changes.no_preferred_email.then_some(None)),
+            phone_number: changes.phone_number.map(Some).or(changes.no_phone_number.then_some(None)),
+        }
+    }
+}
+
+/// All that the table holds of a user, the password's hash aside.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct View {
+pub(super) struct View {
     user_id: String,
-    first_name: String,
-    last_name: String,
-    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
     preferred_email: Option<String>,
     phone_number: Option<String>,
     organization_ids: Vec<String>,
+    customer_associations: Vec<CustomerAccount>,
+    has_password: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CustomerAccount {
+    customer_number: String,
+    organization_id: String,
+}
+
+impl From<CustomerAssociation> for CustomerAccount {
+    fn from(association: CustomerAssociation) -> Self {
+        let CustomerAssociation { customer_number, organization_id, .. } = association;
+        Self { customer_number: customer_number.to_string(), organization_id: organization_id.to_string() }
+    }
+}
+
+impl View {
+    pub(super) fn new(id: &UserId, data: PersonalData) -> Self {
+        let PersonalData { user, organization_ids, customer_associations, has_password } = data;
+        let of_user = |field: fn(&User) -> Option<String>| user.as_ref().and_then(field);
+        Self {
+            user_id: id.to_string(),
+            first_name: of_user(|user| Some(user.first_name.to_string())),
+            last_name: of_user(|user| Some(user.last_name.to_string())),
+            email: of_user(|user| Some(user.email.to_string())),
+            preferred_email: of_user(|user| user.preferred_email.as_ref().map(ToString::to_string)),
+            phone_number: of_user(|user| user.phone_number.as_ref().map(ToString::to_string)),
+            organization_ids: organization_ids.iter().map(ToString::to_string).collect(),
+            customer_associations: customer_associations.into_iter().map(Into::into).collect(),
+            has_password,
+        }
+    }
 }
 
 pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Failure> {
-    let UserCommand::Get { which, table } = command;
-    let table = table.open().await?;
-    let missing = || Failure::refused("there is no such user");
-    let id = match which {
-        WhichUser { id: Some(id), .. } => id,
-        WhichUser { email: Some(email), .. } => table.user_id_of(&email).await?.ok_or_else(missing)?,
-        WhichUser { .. } => return Err(missing()),
+    let (id, table) = match command {
+        UserCommand::Get { which, table } => {
+            let table = table.open().await?;
+            (which.id(&table).await?, table)
+        }
+        UserCommand::Set { which, changes, table } => {
+            let table = table.open().await?;
+            let id = which.id(&table).await?;
+            match table.change_user(&id, &changes.into()).await? {
+                Changing::Changed(_) => (id, table),
+                Changing::EmailTaken(other) => {
+                    return Err(Failure::refused(format!("{other} has that e-mail address")));
+                }
+                Changing::UserMissing => return Err(no_such_user()),
+            }
+        }
     };
-    let (user, organization_ids) = tokio::try_join!(table.user(&id), table.organization_ids_of(&id))?;
-    let User { id, first_name, last_name, email, preferred_email, phone_number } =
-        user.ok_or_else(missing)?;
-    let view = View {
-        user_id: id.to_string(),
-        first_name: first_name.to_string(),
-        last_name: last_name.to_string(),
-        email: email.to_string(),
-        preferred_email: preferred_email.map(|email| email.to_string()),
-        phone_number: phone_number.map(|number| number.to_string()),
-        organization_ids: organization_ids.iter().flatten().map(ToString::to_string).collect(),
-    };
-    output.record(&view)
+    let data = table.personal_data(&id).await?.ok_or_else(no_such_user)?;
+    output.record(&View::new(&id, data))
 }

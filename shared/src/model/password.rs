@@ -38,25 +38,52 @@ impl fmt::Debug for Password {
     }
 }
 
-/// An argon2id hash in the PHC string format. Whoever has it can guess offline, so it is not shown.
+/// A password's hash. Whoever has it can guess offline, so it is not shown.
+///
+/// Our own are argon2id in the PHC string format. What was hashed elsewhere is taken over as it is: argon2id or
+/// PBKDF2 in that format, or bcrypt in its own (`$2b$10$…`). Whatever verifies passwords must know all three.
+#[derive(Clone)]
 pub struct PasswordHash(Zeroizing<String>);
 
 impl PasswordHash {
-    /// The PHC string, for the table and for nothing else.
+    /// The hash as a text, for the table and an operator's export.
     #[must_use]
-    pub fn as_phc_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Takes over what the table holds.
+/// The algorithms whose hashes are taken over in the PHC string format; PBKDF2's plain name is that with HMAC-SHA-1.
+const PHC_ALGORITHMS: [&str; 4] = ["argon2id", "pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512"];
+
 impl FromStr for PasswordHash {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        phc::PasswordHash::new(text).map_err(|_| Invalid("must be a PHC string"))?;
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        let is_phc = || {
+            let hash = phc::PasswordHash::new(text).ok()?;
+            let complete = hash.salt.is_some() && hash.hash.is_some();
+            (complete && PHC_ALGORITHMS.contains(&hash.algorithm.as_str())).then_some(())
+        };
+        if is_bcrypt(text) || is_phc().is_some() {
+            Ok(Self(Zeroizing::new(text.to_owned())))
+        } else {
+            Err(Invalid(
+                "must be a hash by argon2id, bcrypt or PBKDF2 in the PHC string format or bcrypt's own",
+            ))
+        }
     }
+}
+
+/// `$2b$`, a cost of 4 to 31, and 22 characters of salt and 31 of hash.
+fn is_bcrypt(text: &str) -> bool {
+    let parts: Vec<_> = text.split('$').collect();
+    let ["", "2a" | "2b" | "2y", cost, salt_and_hash] = parts.as_slice() else { return false };
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'/';
+    cost.len() == 2
+        && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost))
+        && salt_and_hash.len() == 53
+        && salt_and_hash.bytes().all(is_base64)
 }
 
 impl fmt::Debug for PasswordHash {
@@ -291,12 +318,12 @@ mod tests {
     fn a_hash_verifies_its_password_alone_and_is_salted() {
         let hasher = PasswordHasher::new(8, 1, 1).unwrap();
         let hash = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
-        assert!(hash.as_phc_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
-        let parsed = phc::PasswordHash::new(hash.as_phc_str()).unwrap();
+        assert!(hash.as_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+        let parsed = phc::PasswordHash::new(hash.as_str()).unwrap();
         assert!(Argon2::default().verify_password(b"SecurePass123!", &parsed).is_ok());
         assert!(Argon2::default().verify_password(b"SecurePass123", &parsed).is_err());
         let again = hasher.hash(&password("SecurePass123!").unwrap()).unwrap();
-        assert_ne!(hash.as_phc_str(), again.as_phc_str());
+        assert_ne!(hash.as_str(), again.as_str());
     }
 
     #[test]
@@ -309,6 +336,45 @@ mod tests {
         let [blocks] = kept.as_slice() else { panic!("{} kept", kept.len()) };
         assert_eq!(blocks.len(), 64);
         assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+    }
+
+    #[test]
+    fn hashes_of_three_algorithms_are_taken_over() {
+        let bcrypt = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+        for good in [
+            "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            "$pbkdf2-sha256$i=27500,l=32$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU",
+            "$pbkdf2-sha512$i=210000$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            "$pbkdf2$i=1000$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            bcrypt,
+            &bcrypt.replace("$2b$", "$2a$"),
+            &bcrypt.replace("$10$", "$31$"),
+        ] {
+            assert_eq!(
+                good.parse::<PasswordHash>().map(|hash| hash.as_str().to_owned()).as_deref(),
+                Ok(good)
+            );
+        }
+        for bad in [
+            "",
+            "SecurePass123!",
+            "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHQ",
+            "$argon2id$v=19$m=7168,t=5,p=1",
+            "$argon2d$v=19$m=7168,t=5,p=1$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            "$scrypt$ln=16,r=8,p=1$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            "$1$c29tZXNhbHQ$4ebNy1PfgtqmDQrdi9PFxQ",
+            &bcrypt[..59],
+            &format!("{bcrypt}a"),
+            &bcrypt.replace("$2b$", "$2x$"),
+            &bcrypt.replace("$10$", "$03$"),
+            &bcrypt.replace("$10$", "$32$"),
+            &bcrypt.replace("$10$", "$+4$"),
+            &bcrypt.replace('.', "#"),
+            &bcrypt.replace('9', "+"),
+            &format!(" {bcrypt}"),
+        ] {
+            assert!(bad.parse::<PasswordHash>().is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -332,7 +398,7 @@ mod tests {
 
         let secret = password(&"correct horse battery staple ".repeat(4)).unwrap();
         let hash = PasswordHasher::new(8, 1, 1).unwrap().hash(&secret).unwrap();
-        let (place, place_of_hash) = (Place::of(&secret.0), Place::of(hash.as_phc_str()));
+        let (place, place_of_hash) = (Place::of(&secret.0), Place::of(hash.as_str()));
         assert!(place.is_left() && place_of_hash.is_left());
         drop((secret, hash));
         assert!(!place.is_left());

@@ -1,5 +1,7 @@
 //! Accounts: what is written together when a user is created or joins an organization.
 
+use std::collections::HashMap;
+
 use super::email_claims::{self, USER_ID};
 use super::item::NewItem;
 use super::keys::{Key, KeyKind};
@@ -8,6 +10,9 @@ use super::{Table, time, users};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{Email, OrganizationId, PasswordHash, User, UserId};
+
+/// The attribute that holds a password's hash.
+pub(super) const PASSWORD_HASH: &str = "PasswordHash";
 
 /// A membership to be added: where, by whom, when.
 #[derive(Clone, Debug)]
@@ -86,8 +91,7 @@ impl Table {
             membership.joined_at,
         )?);
         if let Some(hash) = password_hash {
-            let credential = NewItem::new(Key::credential(&user.id)).with("PasswordHash", hash.as_phc_str());
-            transaction = transaction.put_new(credential);
+            transaction = transaction.put_new(credential(&user.id, hash));
         }
         let transaction = add_membership(transaction, &user.id, membership)?
             .demand(Key::organization(&membership.organization_id));
@@ -107,6 +111,16 @@ impl Table {
         Err(Error::defect("a new user's id is taken"))
     }
 
+    /// The hashes of the passwords of those of these users who have one: for an operator's export.
+    pub async fn password_hashes(&self, users: &[UserId]) -> Result<HashMap<UserId, PasswordHash>, Error> {
+        let keys: Vec<_> = users.iter().map(Key::credential).collect();
+        let mut hashes = HashMap::new();
+        for item in self.batch_get(&keys).await? {
+            hashes.insert(item.parsed(item.key()?.partition_id())?, item.required(PASSWORD_HASH)?);
+        }
+        Ok(hashes)
+    }
+
     /// Adds a membership, once: who and when stay those of the first time. Reads the user meanwhile.
     pub async fn join(&self, user: &UserId, membership: &NewMembership) -> Result<Joining, Error> {
         let transaction = add_membership(Transaction::new(self), user, membership)?
@@ -123,7 +137,11 @@ impl Table {
     }
 }
 
-fn add_membership(
+pub(super) fn credential(user: &UserId, hash: &PasswordHash) -> NewItem {
+    NewItem::new(Key::credential(user)).with(PASSWORD_HASH, hash.as_str())
+}
+
+pub(super) fn add_membership(
     transaction: Transaction,
     user: &UserId,
     membership: &NewMembership,

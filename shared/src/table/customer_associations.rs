@@ -1,14 +1,15 @@
 //! Customer associations.
 
-use aws_sdk_dynamodb::types::ReturnValue;
-
+use super::Table;
 use super::item::{Item, NewItem};
 use super::keys::{Key, KeyKind, Range};
 use super::list::List;
 use super::transaction::{Outcome, Transaction};
-use super::{Table, error};
 use crate::error::Error;
 use crate::model::{CustomerAssociation, OrganizationId, UserId};
+
+/// The attribute that holds the number.
+pub(super) const CUSTOMER_NUMBER: &str = "CustomerNumber";
 
 /// Why an association was not written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,11 +71,9 @@ impl Table {
         &self,
         association: &CustomerAssociation,
     ) -> Result<Result<(), AssociateError>, Error> {
-        let CustomerAssociation { user_id, customer_number, organization_id } = association;
-        let item = NewItem::new(Key::customer_association(user_id, organization_id))
-            .with("CustomerNumber", customer_number.as_str());
+        let CustomerAssociation { user_id, organization_id, .. } = association;
         let transaction = Transaction::new(self)
-            .put(item)
+            .put(to_item(association))
             .demand(Key::user(user_id))
             .demand(Key::organization(organization_id));
         Ok(match transaction.commit().await? {
@@ -90,25 +89,22 @@ impl Table {
         user: &UserId,
         organization: &OrganizationId,
     ) -> Result<Option<CustomerAssociation>, Error> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::customer_association(user, organization).into_attributes()))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| error::from_sdk("DeleteItem", &error))?;
-        let item = output.attributes.map(|attributes| Item::new(KeyKind::CustomerAssociation, attributes));
-        item.map(|item| from_item(&item)).transpose()
+        let deleted = self.delete(Key::customer_association(user, organization)).await?;
+        deleted.map(|item| from_item(&item)).transpose()
     }
+}
+
+pub(super) fn to_item(association: &CustomerAssociation) -> NewItem {
+    let CustomerAssociation { user_id, customer_number, organization_id } = association;
+    NewItem::new(Key::customer_association(user_id, organization_id))
+        .with(CUSTOMER_NUMBER, customer_number.as_str())
 }
 
 pub(super) fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
     let key = item.key()?;
     Ok(CustomerAssociation {
         user_id: item.parsed(key.partition_id())?,
-        customer_number: item.required("CustomerNumber")?,
+        customer_number: item.required(CUSTOMER_NUMBER)?,
         organization_id: item.parsed(key.sort_id())?,
     })
 }

@@ -35,7 +35,7 @@ const RATE: &str = "RATE";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 
 /// What kind of item a key is of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum KeyKind {
     EmailClaim,
@@ -49,7 +49,7 @@ pub enum KeyKind {
 }
 
 /// The key of an item.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     kind: KeyKind,
     partition: String,
@@ -170,6 +170,11 @@ impl Range {
     /// `CUSTOMER#…` to `MEMBERSHIP#<organization>`.
     pub(super) fn associations_and_membership(user: &UserId, organization: &OrganizationId) -> Self {
         Self::of(user, format!("{CUSTOMER}#"), format!("{MEMBERSHIP}#{organization}"))
+    }
+
+    /// All that the table holds in a user's partition: `CUSTOMER#…` to `PROFILE`.
+    pub(super) fn everything_of(user: &UserId) -> Self {
+        Self::of(user, format!("{CUSTOMER}#"), PROFILE.to_owned())
     }
 
     fn of(user: &UserId, first: String, last: String) -> Self {

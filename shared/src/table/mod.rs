@@ -11,12 +11,14 @@ mod email_claims;
 mod error;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+mod import;
 mod item;
 mod keys;
 mod list;
 mod memberships;
 mod observer;
 mod organizations;
+mod personal_data;
 mod rate_limit;
 mod records;
 mod signing_keys;
@@ -33,17 +35,20 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig};
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 pub use accounts::{Creation, Joining, NewMembership, Registration};
 pub use administration::TableDescription;
 pub use customer_associations::AssociateError;
+pub use import::{ImportedAccount, Importing};
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
 pub use observer::CallObserver;
+pub use personal_data::{Changing, PersonalData, UserChanges};
 pub use rate_limit::RateLimiter;
 pub use records::{Record, RecordPage, RecordPageStart};
 pub use signing_keys::StoredSigningKeys;
+pub use time::{from_text as timestamp_from_text, to_text as timestamp_to_text};
 
 use item::{Item, NewItem};
 use keys::Key;
@@ -198,6 +203,21 @@ impl Table {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
         put.send().await.map_err(|error| error::from_sdk("PutItem", &error))?;
         Ok(())
+    }
+
+    /// Deletes an item, and gives it back where there was one.
+    async fn delete(&self, key: Key) -> Result<Option<Item>, Error> {
+        let kind = key.kind();
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_attributes()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| error::from_sdk("DeleteItem", &error))?;
+        Ok(output.attributes.map(|attributes| Item::new(kind, attributes)))
     }
 
     /// The items of these keys that exist, in no order.

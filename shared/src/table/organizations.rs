@@ -36,11 +36,14 @@ impl Table {
 
     /// Writes an organization; one of the same id is replaced.
     pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
-        let item = NewItem::new(Key::organization(&organization.id))
-            .with("Name", organization.name.as_str())
-            .with("Slug", organization.slug.as_str());
-        self.put(item).await
+        self.put(to_item(organization)).await
     }
+}
+
+pub(super) fn to_item(organization: &Organization) -> NewItem {
+    NewItem::new(Key::organization(&organization.id))
+        .with("Name", organization.name.as_str())
+        .with("Slug", organization.slug.as_str())
 }
 
 pub(super) fn from_item(item: &Item) -> Result<Organization, Error> {

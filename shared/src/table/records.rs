@@ -3,7 +3,7 @@
 use super::item::Item;
 use super::keys::{KEY_ATTRIBUTES, KeyKind};
 use super::{
-    PageStart, StoredSigningKeys, Table, customer_associations, email_claims, error, memberships,
+    PageStart, StoredSigningKeys, Table, accounts, customer_associations, email_claims, error, memberships,
     organizations, rate_limit, signing_keys, time, users,
 };
 use crate::clock::Timestamp;
@@ -133,7 +133,7 @@ fn read(item: &Item) -> Result<Record, Error> {
         KeyKind::Organization => Record::Organization(organizations::from_item(item)?),
         KeyKind::Credential => Record::Credential {
             user_id: item.parsed(key.partition_id())?,
-            password_hash: item.required("PasswordHash")?,
+            password_hash: item.required(accounts::PASSWORD_HASH)?,
         },
         KeyKind::RateLimit => {
             let (name, client) = key.rate_limit_parts();

@@ -1,17 +1,23 @@
-//! Times in items: RFC 3339 texts in UTC.
+//! Times in items: RFC 3339 texts.
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-pub(super) fn to_text(time: Timestamp) -> Result<String, Error> {
+/// A time as items have it: RFC 3339 in UTC, with as many of three decimals as it needs.
+///
+/// # Errors
+/// A defect where its year is not one of four digits.
+pub fn to_text(time: Timestamp) -> Result<String, Error> {
     DateTime::from_millis(time.millis())
         .fmt(DateTimeFormat::DateTime)
         .map_err(|_| Error::defect("a time is out of the range that can be written"))
 }
 
-pub(super) fn from_text(text: &str) -> Option<Timestamp> {
-    let time = DateTime::from_str(text, DateTimeFormat::DateTime).ok()?;
+/// Reads such a text, with any offset. `None` where it is none.
+#[must_use]
+pub fn from_text(text: &str) -> Option<Timestamp> {
+    let time = DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset).ok()?;
     time.to_millis().ok().map(Timestamp::from_millis)
 }

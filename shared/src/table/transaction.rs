@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 
@@ -11,6 +11,8 @@ use super::keys::{self, Key, KeyKind};
 use super::{Table, error};
 use crate::error::Error;
 
+/// The most parts that a transaction takes ("Quotas in Amazon DynamoDB").
+pub(super) const MAX_PARTS: usize = 100;
 /// How often a transaction is tried that others get in the way of.
 const MAX_CONFLICT_ROUNDS: u32 = 8;
 
@@ -37,7 +39,7 @@ impl Refusal {
     }
 }
 
-/// A transaction in the making: at most one part on an item of each kind.
+/// A transaction in the making: at most one part that may be refused on an item of each kind.
 #[derive(Clone)]
 pub(super) struct Transaction {
     table: Table,
@@ -58,6 +60,16 @@ impl Transaction {
     pub(super) fn put_new_or_get(self, item: NewItem) -> Self {
         let put = Put::builder()
             .condition_expression(keys::ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        self.put_with(item, put)
+    }
+
+    /// Writes an item that must not be there yet, but for one with this very attribute; if another is, the refusal
+    /// holds it.
+    pub(super) fn put_new_or_own(self, item: NewItem, (name, value): (&str, &str)) -> Self {
+        let put = Put::builder()
+            .condition_expression(format!("{} OR {name} = :known", keys::ABSENT))
+            .expression_attribute_values(":known", AttributeValue::S(value.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.put_with(item, put)
     }
@@ -91,6 +103,57 @@ impl Transaction {
         self.with(kind, update.build().map(|update| TransactWriteItem::builder().update(update).build()))
     }
 
+    /// Gives an item these attributes, or takes them from it where there is no value, if one of its attributes
+    /// is still as it was read.
+    pub(super) fn change(
+        self,
+        key: Key,
+        attributes: &[(&str, Option<&str>)],
+        (known, value): (&str, &str),
+    ) -> Self {
+        let kind = key.kind();
+        let (mut set, mut remove) = (Vec::new(), Vec::new());
+        let mut update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key.into_attributes()))
+            .condition_expression(format!("{known} = :known"))
+            .expression_attribute_values(":known", AttributeValue::S(value.to_owned()));
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                set.push(format!("{name} = :{name}"));
+                let value = AttributeValue::S((*value).to_owned());
+                update = update.expression_attribute_values(format!(":{name}"), value);
+            } else {
+                remove.push((*name).to_owned());
+            }
+        }
+        let clauses = [("SET", set), ("REMOVE", remove)];
+        let clauses = clauses.iter().filter(|(_, names)| !names.is_empty());
+        let clauses: Vec<_> =
+            clauses.map(|(clause, names)| format!("{clause} {}", names.join(", "))).collect();
+        let update = update.update_expression(clauses.join(" ")).build();
+        self.with(kind, update.map(|update| TransactWriteItem::builder().update(update).build()))
+    }
+
+    /// Deletes an item that may be there.
+    pub(super) fn delete(self, key: Key) -> Self {
+        self.delete_with(key, Delete::builder())
+    }
+
+    /// Deletes an item that may be there, if this attribute of it is still as it was read.
+    pub(super) fn delete_if(self, key: Key, (name, value): (&str, &str)) -> Self {
+        let delete = Delete::builder()
+            .condition_expression(format!("{} OR {name} = :known", keys::ABSENT))
+            .expression_attribute_values(":known", AttributeValue::S(value.to_owned()));
+        self.delete_with(key, delete)
+    }
+
+    fn delete_with(self, key: Key, delete: aws_sdk_dynamodb::types::builders::DeleteBuilder) -> Self {
+        let kind = key.kind();
+        let delete = delete.table_name(&self.table.name).set_key(Some(key.into_attributes())).build();
+        self.with(kind, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()))
+    }
+
     /// Demands that an item exists, without touching it.
     pub(super) fn demand(self, key: Key) -> Self {
         let kind = key.kind();
@@ -100,6 +163,11 @@ impl Transaction {
             .condition_expression(keys::PRESENT)
             .build();
         self.with(kind, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
+    }
+
+    /// How many parts it has.
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
     }
 
     fn with(

@@ -1,0 +1,55 @@
+//! `users delete`
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::Args;
+
+use super::user::{View, WhichUser};
+use super::{Failure, Output, TableArguments};
+
+#[derive(Args)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    which: WhichUser,
+    /// Delete without asking
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure> {
+    let Delete { which, yes, table } = arguments;
+    let table = table.open().await?;
+    let id = which.id(&table).await?;
+    let data = table.personal_data(&id).await?.ok_or_else(|| Failure::refused("there is no such user"))?;
+    let view = View::new(&id, data);
+    if !yes {
+        if output.json || !io::stdin().is_terminal() {
+            return Err(Failure::refused("nothing is deleted without a terminal to ask on: --yes deletes"));
+        }
+        output.record(&view)?;
+        if !confirmed(&format!("Delete all of this from the table {}?", table.name())) {
+            return Err(Failure::refused("nothing is deleted"));
+        }
+    }
+    if !table.delete_personal_data(&id).await? {
+        return Err(Failure::refused("there is no such user any more"));
+    }
+    if yes {
+        output.record(&view)?;
+    }
+    if !output.json {
+        anstream::eprintln!(
+            "Deleted. Delete the identity at the identity provider too: its token still signs in."
+        );
+    }
+    Ok(())
+}
+
+fn confirmed(question: &str) -> bool {
+    anstream::eprint!("{question} Type yes: ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}

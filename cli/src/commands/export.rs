@@ -1,0 +1,226 @@
+//! `users export`
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use serde_json::Value;
+use shared::model::UserId;
+use shared::table::{Record, Table};
+
+use super::progress::Progress;
+use super::{Failure, Output, TableArguments};
+use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, Gathered};
+
+/// How many users' password hashes are asked for at once.
+const USERS_AT_ONCE: usize = 100;
+/// The column of the password hashes, where they are asked for.
+const PASSWORD_HASH: &str = "PasswordHash";
+
+#[derive(Args)]
+pub(super) struct Export {
+    /// The file to write, for its owner alone; one that is there is not replaced. Standard output where none is given
+    file: Option<PathBuf>,
+    /// The format; by the file's ending where it is not given, else JSON lines
+    #[arg(long)]
+    format: Option<Format>,
+    /// Write the hashes of passwords too: whoever has them can guess the passwords
+    #[arg(long)]
+    with_password_hashes: bool,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A JSON object a line: the organizations, then the users
+    Jsonl,
+    /// The same as rows, in which memberships and customer associations are JSON
+    Csv,
+}
+
+/// What was written.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    file: String,
+    organizations: usize,
+    users: u64,
+    /// Items that are of no user, or cannot be read.
+    left_out: u64,
+}
+
+pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure> {
+    let Export { file, format, with_password_hashes, table } = arguments;
+    let is_csv = file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "csv"));
+    let format = format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
+    let table = table.open().await?;
+    // Before a file is made: a table that cannot be read leaves none.
+    let organizations = table.all_organizations().await?;
+    let destination: Box<dyn Write> = match &file {
+        Some(file) => Box::new(BufWriter::new(create(file)?)),
+        None => Box::new(BufWriter::new(io::stdout())),
+    };
+    let mut writer = Writer::new(format, destination, with_password_hashes)?;
+    for organization in &organizations {
+        writer.write(&ExportedOrganization::from(organization))?;
+    }
+    let mut exporter =
+        Exporter { table: &table, writer, with_password_hashes, waiting: Vec::new(), users: 0, left_out: 0 };
+    exporter.export(output).await?;
+    let Exporter { users, left_out, .. } = exporter;
+    if let Some(file) = file {
+        let organizations = organizations.len();
+        output.record(&View { file: file.display().to_string(), organizations, users, left_out })?;
+    }
+    if left_out > 0 {
+        let message = format!(
+            "{left_out} items are not in the export, for they are of no user or cannot be read: `users doctor --scan` \
+             names them"
+        );
+        return Err(Failure::refused(message));
+    }
+    Ok(())
+}
+
+/// Writes all users.
+struct Exporter<'a> {
+    table: &'a Table,
+    writer: Writer,
+    with_password_hashes: bool,
+    /// Users that are to be written; of the last one there may be more to come.
+    waiting: Vec<Gathered>,
+    users: u64,
+    left_out: u64,
+}
+
+impl Exporter<'_> {
+    async fn export(&mut self, output: Output) -> Result<(), Failure> {
+        let mut progress = Progress::begin("users", 0, None, output);
+        let mut start = None;
+        loop {
+            let page = self.table.records(start).await?;
+            for record in page.records {
+                self.gather(record).await?;
+                progress.advance_to(self.users);
+            }
+            start = page.next;
+            if start.is_none() {
+                break;
+            }
+        }
+        self.write_waiting().await?;
+        self.writer.finish()?;
+        progress.end(self.users);
+        Ok(())
+    }
+
+    async fn gather(&mut self, record: Record) -> Result<(), Failure> {
+        match record {
+            Record::User { user, created_at, created_by } => {
+                let waiting = self.waiting(&user.id).await?;
+                waiting.user = Some((user, created_at, created_by));
+            }
+            Record::Membership { user_id, organization_id, joined_at, added_by } => {
+                self.waiting(&user_id).await?.memberships.push((organization_id, joined_at, added_by));
+            }
+            Record::CustomerAssociation(association) => {
+                self.waiting(&association.user_id).await?.customer_associations.push(association);
+            }
+            Record::Broken { .. } => self.left_out += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The user in the making to which a record belongs: a user's records come one after the other.
+    async fn waiting(&mut self, id: &UserId) -> Result<&mut Gathered, Failure> {
+        if self.waiting.last().is_none_or(|last| last.id != *id) {
+            if self.waiting.len() >= USERS_AT_ONCE {
+                self.write_waiting().await?;
+            }
+            self.waiting.push(Gathered::new(id.clone()));
+        }
+        self.waiting.last_mut().ok_or_else(|| Failure::refused("no user is waiting"))
+    }
+
+    async fn write_waiting(&mut self) -> Result<(), Failure> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let ids: Vec<_> = waiting.iter().map(|user| user.id.clone()).collect();
+        let hashes =
+            if self.with_password_hashes { self.table.password_hashes(&ids).await? } else { HashMap::new() };
+        for user in waiting {
+            let hash = hashes.get(&user.id);
+            // Parts without their user are what an interrupted deletion left.
+            let parts = user.memberships.len() + user.customer_associations.len();
+            match ExportedUser::of(user, hash)? {
+                Some(user) => {
+                    self.writer.write(&user)?;
+                    self.users += 1;
+                }
+                None => self.left_out += parts as u64,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a file that nobody else can read: it is full of personal data.
+fn create(file: &Path) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map_err(|error| Failure::refused(format!("cannot make {}: {error}", file.display())))
+}
+
+/// Writes rows of either kind.
+enum Writer {
+    Jsonl(Box<dyn Write>),
+    Csv { writer: Box<csv::Writer<Box<dyn Write>>>, columns: Vec<&'static str> },
+}
+
+impl Writer {
+    fn new(format: Format, destination: Box<dyn Write>, with_password_hashes: bool) -> Result<Self, Failure> {
+        if format == Format::Jsonl {
+            return Ok(Self::Jsonl(destination));
+        }
+        let hashes = with_password_hashes.then_some(PASSWORD_HASH);
+        let columns: Vec<_> = COLUMNS.into_iter().chain(hashes).collect();
+        let mut writer = Box::new(csv::Writer::from_writer(destination));
+        writer.write_record(&columns).map_err(fault)?;
+        Ok(Self::Csv { writer, columns })
+    }
+
+    fn write(&mut self, row: &impl Serialize) -> Result<(), Failure> {
+        match self {
+            Self::Jsonl(destination) => {
+                serde_json::to_writer(&mut *destination, row).map_err(fault)?;
+                destination.write_all(b"\n").map_err(fault)
+            }
+            Self::Csv { writer, columns } => {
+                let row = serde_json::to_value(row).map_err(fault)?;
+                let cells = columns.iter().map(|column| match row.get(column) {
+                    None | Some(Value::Null) => String::new(),
+                    Some(Value::String(text)) => text.clone(),
+                    Some(list) => list.to_string(),
+                });
+                writer.write_record(cells).map_err(fault)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Jsonl(destination) => destination.flush().map_err(fault),
+            Self::Csv { writer, .. } => writer.flush().map_err(fault),
+        }
+    }
+}
+
+fn fault(error: impl std::fmt::Display) -> Failure {
+    Failure::refused(format!("the export cannot be written: {error}"))
+}

@@ -1,0 +1,384 @@
+//! `users import`
+
+mod checkpoint;
+mod report;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::model::{Email, NormalizedEmail, OrganizationId, Password, PasswordHash, PasswordHasher, UserId};
+use shared::table::{ImportedAccount, Importing, Table};
+
+use super::progress::Progress;
+use super::{Failure, OPERATOR, Output, TableArguments, parse};
+use crate::transfer::{Account, Defaults, Dialect, Entry, Row, Source, Wrong};
+use checkpoint::{Checkpoint, Job, Position, with_ending};
+use report::Report;
+
+/// How many rows are looked up together.
+const ROWS_AT_ONCE: usize = 100;
+
+#[derive(Args)]
+pub(super) struct Import {
+    /// CSV or JSON lines with the document's field names, or an export from Auth0, Keycloak or Cognito
+    file: PathBuf,
+    /// Say what would become of each row, and write nothing to the table
+    #[arg(long)]
+    dry_run: bool,
+    /// The organization that each user joins whose row names none
+    #[arg(long, value_parser = parse::<OrganizationId>)]
+    organization: Option<OrganizationId>,
+    /// Who wrote the file, where it is not recognised
+    #[arg(long)]
+    from: Option<Dialect>,
+    /// A file with password hashes by e-mail address, which some providers hand out apart from the users
+    #[arg(long)]
+    password_hashes: Option<PathBuf>,
+    /// Take addresses over that a provider has not verified: who signed up with one may not have it
+    #[arg(long)]
+    accept_unverified: bool,
+    /// The file that gets every row that is refused, with the reason; <FILE>.report.csv where it is not given
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Begin anew where an import of the file was interrupted
+    #[arg(long)]
+    restart: bool,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+/// What became of the rows.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Counts {
+    /// All so far.
+    rows: u64,
+    created: u64,
+    existing: u64,
+    organizations: u64,
+    refused: u64,
+}
+
+/// What is printed at the end.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    dry_run: bool,
+    #[serde(flatten)]
+    counts: Counts,
+    report: Option<String>,
+}
+
+pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure> {
+    let Import { file, dry_run, from, report, restart, password_hashes, .. } = &arguments;
+    let cannot_read = |error| fault(&format!("cannot read {}", file.display()), error);
+    let source = Source::open(file, *from).map_err(cannot_read)?;
+    let total = source.total;
+    if !source.unread_columns.is_empty() && !output.json {
+        anstream::eprintln!("These columns are not read: {}", source.unread_columns.join(", "));
+    }
+    let hashes = match password_hashes {
+        Some(file) => read_hashes(file)?,
+        None => HashMap::new(),
+    };
+    let report = report.clone().unwrap_or_else(|| with_ending(file, "report.csv"));
+    let job = Job::new(file, arguments.table.to_string(), arguments.options()).map_err(cannot_read)?;
+    let checkpoint = (!dry_run).then(|| Checkpoint::beside(file, job));
+    let start = checkpoint.as_ref().filter(|_| !restart).and_then(Checkpoint::read).unwrap_or_default();
+    if start.counts.rows > 0 && !output.json {
+        anstream::eprintln!("Going on after {} rows; --restart begins anew.", start.counts.rows);
+    }
+    let report =
+        Report::open(&report, start.report_bytes).map_err(|error| fault("cannot write the report", error))?;
+    let defaults = arguments.defaults()?;
+    let table = arguments.table.open().await?;
+    let hasher = hasher(&table)?;
+    let mut import = Importer {
+        table,
+        defaults,
+        hasher,
+        hashes,
+        report,
+        known: HashMap::new(),
+        seen: dry_run.then(HashSet::new),
+        counts: start.counts,
+        told: Vec::new(),
+    };
+    let mut progress = Progress::begin("rows", import.counts.rows, Some(total), output);
+    let rows_done = usize::try_from(import.counts.rows).unwrap_or(usize::MAX);
+    let mut rows = source.skip(rows_done).peekable();
+    while rows.peek().is_some() {
+        import.import(rows.by_ref().take(ROWS_AT_ONCE).collect()).await?;
+        if let Some(checkpoint) = &checkpoint {
+            let position = Position { counts: import.counts.clone(), report_bytes: import.report.bytes() };
+            checkpoint.write(&position).map_err(|error| fault("cannot note how far the import is", error))?;
+        }
+        progress.advance_to(import.counts.rows);
+    }
+    progress.end(import.counts.rows);
+    if let Some(checkpoint) = &checkpoint {
+        checkpoint
+            .remove()
+            .map_err(|error| fault("cannot take away the note of how far the import is", error))?;
+    }
+    let Importer { counts, report, .. } = import;
+    let (refused, report) = (counts.refused, report.written().map(|path| path.display().to_string()));
+    output.record(&View { dry_run: *dry_run, counts, report: report.clone() })?;
+    match report {
+        Some(report) if refused > 0 => Err(Failure::refused(format!(
+            "{refused} rows are refused: {report} says why. Mend them and import the file again"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+impl Import {
+    fn defaults(&self) -> Result<Defaults, Failure> {
+        Ok(Defaults {
+            organization_id: self.organization.clone(),
+            operator: OPERATOR.parse().map_err(|why| fault("the operator's id", why))?,
+            now: Clock::system().now(),
+            accept_unverified: self.accept_unverified,
+        })
+    }
+
+    /// What decides how a row is read.
+    fn options(&self) -> String {
+        let organization = self.organization.as_ref().map(OrganizationId::as_str).unwrap_or_default();
+        format!("organization {organization}, accept unverified {}", self.accept_unverified)
+    }
+}
+
+/// The costs of a password's hash are those of the functions' settings.
+fn hasher(table: &Table) -> Result<Arc<PasswordHasher>, Failure> {
+    let settings = |name: &str| {
+        if name == "TABLE_NAME" { Some(table.name().to_owned()) } else { std::env::var(name).ok() }
+    };
+    let config = Config::read(false, settings).map_err(|error| Failure::refused(error.to_string()))?;
+    Ok(Arc::new(config.password_hasher))
+}
+
+type Hashes = HashMap<NormalizedEmail, PasswordHash>;
+
+/// Reads password hashes by e-mail address.
+fn read_hashes(file: &Path) -> Result<Hashes, Failure> {
+    let place = file.display().to_string();
+    let source = Source::open(file, None).map_err(|error| fault(&format!("cannot read {place}"), error))?;
+    let mut hashes = HashMap::new();
+    for Row { line, fields } in source {
+        let text = |name: &str| Some(fields.as_ref().ok()?.get(name)?.as_str()?.to_owned());
+        let (Some(email), Some(hash)) = (text("Email"), text("PasswordHash")) else {
+            return Err(Failure::refused(format!("{place}, line {line}, has no e-mail address or no hash")));
+        };
+        let (email, hash) = (email.parse::<Email>(), hash.parse());
+        let wrong = |why| Failure::refused(format!("{place}, line {line}: its hash or address {why}"));
+        hashes.insert(email.map_err(wrong)?.normalized(), hash.map_err(wrong)?);
+    }
+    Ok(hashes)
+}
+
+fn fault(what: &str, error: impl Display) -> Failure {
+    Failure::refused(format!("{what}: {error}"))
+}
+
+/// Imports rows.
+struct Importer {
+    table: Table,
+    defaults: Defaults,
+    hasher: Arc<PasswordHasher>,
+    hashes: Hashes,
+    report: Report,
+    /// Whether an organization exists.
+    known: HashMap<OrganizationId, bool>,
+    /// In a dry run, the addresses that were seen.
+    seen: Option<HashSet<NormalizedEmail>>,
+    counts: Counts,
+    /// What the report will say of the rows at hand.
+    told: Vec<Told>,
+}
+
+/// What became of a row: its line, `refused` or `note`, the field it is about, a sentence.
+struct Told {
+    line: u64,
+    outcome: &'static str,
+    field: &'static str,
+    reason: String,
+}
+
+impl Importer {
+    fn is_dry_run(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Imports some rows.
+    async fn import(&mut self, rows: Vec<Row>) -> Result<(), Failure> {
+        self.counts.rows += rows.len() as u64;
+        let mut accounts = Vec::with_capacity(rows.len());
+        for Row { line, fields } in rows {
+            let fields =
+                fields.map_err(|reason| vec![Wrong { field: "", reason: format!("The row {reason}.") }]);
+            match fields.and_then(|fields| Entry::parse(fields, &self.defaults)) {
+                Ok(Entry::Organization(organization)) => {
+                    if self.is_dry_run() || self.table.put_new_organization(&organization).await? {
+                        self.counts.organizations += 1;
+                    }
+                    self.known.insert(organization.id, true);
+                }
+                Ok(Entry::Account(account)) => accounts.push((line, account)),
+                Err(wrong) => self.refuse(line, wrong),
+            }
+        }
+        let accounts = self.with_organizations(accounts).await?;
+        let accounts = self.with_passwords(accounts).await?;
+        self.write(accounts).await?;
+        self.report()
+    }
+
+    /// Those of the accounts whose organizations exist.
+    async fn with_organizations(
+        &mut self,
+        accounts: Vec<(u64, Box<Account>)>,
+    ) -> Result<Vec<(u64, Box<Account>)>, Failure> {
+        let named = accounts.iter().flat_map(|(_, account)| organizations_of(&account.imported));
+        let unknown: HashSet<_> = named.filter(|id| !self.known.contains_key(*id)).cloned().collect();
+        if !unknown.is_empty() {
+            let unknown: Vec<_> = unknown.into_iter().collect();
+            for organization in self.table.organizations(&unknown).await? {
+                self.known.insert(organization.id, true);
+            }
+            for id in unknown {
+                self.known.entry(id).or_insert(false);
+            }
+        }
+        let mut kept = Vec::with_capacity(accounts.len());
+        for (line, account) in accounts {
+            let exists = |id: &&OrganizationId| self.known.get(*id) == Some(&true);
+            let missing = organizations_of(&account.imported).find(|id| !exists(id)).cloned();
+            if let Some(id) = missing {
+                let reason = format!("There is no organization {id}: `users organization put` makes it.");
+                self.refuse(line, vec![Wrong { field: "OrganizationId", reason }]);
+            } else {
+                kept.push((line, account));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The accounts with the hashes of their passwords.
+    async fn with_passwords(
+        &self,
+        accounts: Vec<(u64, Box<Account>)>,
+    ) -> Result<Vec<(u64, Box<Account>)>, Failure> {
+        let mut accounts = accounts;
+        if self.is_dry_run() {
+            return Ok(accounts);
+        }
+        for some in accounts.chunks_mut(available_parallelism().map_or(1, NonZero::get)) {
+            let mut hashes = Vec::new();
+            for (_, account) in some {
+                let Account { imported, password, .. } = &mut **account;
+                let handed_out = self.hashes.get(&imported.user.email.normalized());
+                if let (None, Some(hash)) = (&imported.password_hash, handed_out) {
+                    imported.password_hash = Some(hash.clone());
+                }
+                if let Some(password) = password.take() {
+                    hashes.push((imported, self.hash(password)));
+                }
+            }
+            for (imported, hash) in hashes {
+                let hash = hash.await.map_err(|error| fault("a password was not hashed", error))?;
+                imported.password_hash =
+                    Some(hash.map_err(|error| fault("a password was not hashed", error))?);
+            }
+        }
+        Ok(accounts)
+    }
+
+    async fn write(&mut self, accounts: Vec<(u64, Box<Account>)>) -> Result<(), Failure> {
+        let (places, imported): (Vec<_>, Vec<_>) = accounts
+            .into_iter()
+            .map(|(line, account)| {
+                ((line, account.has_own_id.then(|| account.imported.user.id.clone())), account.imported)
+            })
+            .unzip();
+        let outcomes = match &mut self.seen {
+            None => self.table.import(&imported).await?,
+            Some(seen) => {
+                let mut outcomes = self.table.would_import(&imported).await?;
+                for (account, outcome) in imported.iter().zip(&mut outcomes) {
+                    let is_new = seen.insert(account.user.email.normalized());
+                    if !is_new && *outcome == Importing::Created {
+                        *outcome = Importing::Existing(account.user.id.clone());
+                    }
+                }
+                outcomes
+            }
+        };
+        for ((line, own_id), outcome) in places.into_iter().zip(outcomes) {
+            self.count(line, own_id, outcome);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, line: u64, own_id: Option<UserId>, outcome: Importing) {
+        let refusal = |field, reason: &str| vec![Wrong { field, reason: reason.to_owned() }];
+        match outcome {
+            Importing::Created => self.counts.created += 1,
+            Importing::Existing(id) => {
+                self.counts.existing += 1;
+                if own_id.is_some_and(|own_id| own_id != id) {
+                    let reason =
+                        format!("The address is registered already, by the account {id}, whose id stays.");
+                    self.tell(line, "note", "UserId", reason);
+                }
+            }
+            Importing::IdTaken => {
+                self.refuse(line, refusal("UserId", "An account with another e-mail address has this id."));
+            }
+            Importing::OrganizationMissing => {
+                self.refuse(line, refusal("OrganizationId", "An organization was deleted meanwhile."));
+            }
+        }
+    }
+
+    fn refuse(&mut self, line: u64, wrong: Vec<Wrong>) {
+        self.counts.refused += 1;
+        for Wrong { field, reason } in wrong {
+            self.tell(line, "refused", field, reason);
+        }
+    }
+
+    fn tell(&mut self, line: u64, outcome: &'static str, field: &'static str, reason: String) {
+        self.told.push(Told { line, outcome, field, reason });
+    }
+
+    /// Writes what is told of some rows, in their order.
+    fn report(&mut self) -> Result<(), Failure> {
+        self.told.sort_by_key(|told| told.line);
+        for Told { line, outcome, field, reason } in self.told.drain(..) {
+            let added = self.report.add(line, outcome, field, &reason);
+            added.map_err(|error| fault("cannot write the report", error))?;
+        }
+        Ok(())
+    }
+
+    fn hash(&self, password: Password) -> Hashing {
+        let hasher = self.hasher.clone();
+        tokio::task::spawn_blocking(move || hasher.hash(&password).map_err(|error| error.to_string()))
+    }
+}
+
+type Hashing = tokio::task::JoinHandle<Result<PasswordHash, String>>;
+
+fn organizations_of(account: &ImportedAccount) -> impl Iterator<Item = &OrganizationId> {
+    let of_memberships = account.memberships.iter().map(|membership| &membership.organization_id);
+    of_memberships.chain(account.customer_accounts.iter().map(|(organization_id, _)| organization_id))
+}

@@ -1,0 +1,76 @@
+//! `users member`
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use shared::clock::Clock;
+use shared::model::{OrganizationId, UserId};
+use shared::table::{Joining, NewMembership};
+
+use super::user::WhichUser;
+use super::{Failure, OPERATOR, Output, TableArguments, parse};
+
+#[derive(Subcommand)]
+pub(super) enum MemberCommand {
+    /// Adds a user to an organization; one who is a member already stays one as before
+    #[command(after_help = "Example:\n  users member add --email jane@example.com --organization org_1")]
+    Add(Membership),
+    /// Removes a user from an organization; the account and its customer account there stay
+    #[command(after_help = "Example:\n  users member remove --email jane@example.com --organization org_1")]
+    Remove(Membership),
+}
+
+#[derive(Args)]
+pub(super) struct Membership {
+    #[command(flatten)]
+    which: WhichUser,
+    /// The organization's id
+    #[arg(long, value_parser = parse::<OrganizationId>)]
+    organization: OrganizationId,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    user_id: String,
+    organization_id: String,
+    is_member: bool,
+}
+
+impl View {
+    fn new(user: &UserId, organization: &OrganizationId, is_member: bool) -> Self {
+        Self { user_id: user.to_string(), organization_id: organization.to_string(), is_member }
+    }
+}
+
+pub(super) async fn run(command: MemberCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        MemberCommand::Add(Membership { which, organization, table }) => {
+            let table = table.open().await?;
+            let user = which.id(&table).await?;
+            let membership = NewMembership {
+                organization_id: organization.clone(),
+                added_by: OPERATOR
+                    .parse()
+                    .map_err(|why| Failure::refused(format!("the operator's id {why}")))?,
+                joined_at: Clock::system().now(),
+            };
+            match table.join(&user, &membership).await? {
+                Joining::Member(_) => output.record(&View::new(&user, &organization, true)),
+                Joining::OrganizationMissing => Err(Failure::refused(format!(
+                    "there is no organization {organization}: `users organization put` makes it"
+                ))),
+                Joining::UserMissing => Err(Failure::refused("there is no such user")),
+            }
+        }
+        MemberCommand::Remove(Membership { which, organization, table }) => {
+            let table = table.open().await?;
+            let user = which.id(&table).await?;
+            if !table.leave(&user, &organization).await? {
+                return Err(Failure::refused(format!("{user} is not a member of {organization}")));
+            }
+            output.record(&View::new(&user, &organization, false))
+        }
+    }
+}

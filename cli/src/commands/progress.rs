@@ -1,0 +1,106 @@
+//! How far a long command is: a bar on a terminal, lines elsewhere; on standard error.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+use super::Output;
+
+/// How far a command is.
+pub(super) struct Progress {
+    what: &'static str,
+    started: Instant,
+    /// Where it went on.
+    start: u64,
+    total: Option<u64>,
+    shown: Shown,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    /// The next line is due then.
+    Lines {
+        next: u64,
+    },
+    Nothing,
+}
+
+impl Progress {
+    /// Begins at `start` of `total`, where that is known. With `--json` nothing is shown.
+    pub(super) fn begin(what: &'static str, start: u64, total: Option<u64>, output: Output) -> Self {
+        let shown = if output.json {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Shown::Bar(bar(what, start, total))
+        } else {
+            Shown::Lines { next: start + step(total) }
+        };
+        Self { what, started: Instant::now(), start, total, shown }
+    }
+
+    pub(super) fn advance_to(&mut self, done: u64) {
+        match &mut self.shown {
+            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Lines { next } if done >= *next => {
+                *next = done + step(self.total);
+                anstream::eprintln!("{}", self.line(done));
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends at `done`.
+    pub(super) fn end(self, done: u64) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+        if !matches!(self.shown, Shown::Nothing) {
+            let took = self.started.elapsed();
+            let Self { what, .. } = self;
+            anstream::eprintln!(
+                "{} {what} in {:.1} s, {} a second",
+                HumanCount(done - self.start),
+                took.as_secs_f64(),
+                rate(done - self.start, took)
+            );
+        }
+    }
+
+    fn line(&self, done: u64) -> String {
+        let (took, done_here) = (self.started.elapsed(), done - self.start);
+        let (what, rate) = (self.what, rate(done_here, took));
+        let Some(total) = self.total else { return format!("{} {what}, {rate} a second", HumanCount(done)) };
+        let left = took.as_millis() * u128::from(total.saturating_sub(done)) / u128::from(done_here.max(1));
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX));
+        format!(
+            "{} of {} {what}, {rate} a second, {} left",
+            HumanCount(done),
+            HumanCount(total),
+            HumanDuration(left)
+        )
+    }
+}
+
+/// A line for every tenth, or for every so many where the end is not known.
+fn step(total: Option<u64>) -> u64 {
+    total.map_or(10_000, |total| total.div_ceil(10).max(1))
+}
+
+fn rate(done: u64, took: Duration) -> HumanCount {
+    let a_second = u128::from(done) * 1000 / took.as_millis().max(1);
+    HumanCount(u64::try_from(a_second).unwrap_or(u64::MAX))
+}
+
+fn bar(what: &'static str, start: u64, total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total),
+            "{bar:30} {percent:>3} %  {human_pos} of {human_len} {msg}  {per_sec}  {eta} left",
+        ),
+        None => (ProgressBar::no_length(), "{spinner} {human_pos} {msg}  {per_sec}"),
+    };
+    let bar = bar.with_message(what).with_position(start);
+    // A template that indicatif cannot read would be its usual bar.
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

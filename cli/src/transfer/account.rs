@@ -1,0 +1,282 @@
+//! A row, read into what is to be imported.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::clock::Timestamp;
+use shared::model::{
+    CustomerNumber, Email, Invalid, Organization, OrganizationId, Password, PasswordHash, PersonName,
+    PhoneNumber, User, UserId,
+};
+use shared::table::{ImportedAccount, NewMembership, timestamp_from_text};
+
+use super::Fields;
+
+/// Whether the source has verified the address; it is believed where it says nothing.
+pub(super) const EMAIL_VERIFIED: &str = "EmailVerified";
+
+/// The columns that are read of a file with the document's field names.
+pub(super) const COLUMNS_READ: [&str; 17] = [
+    "UserId",
+    "FirstName",
+    "LastName",
+    "Email",
+    EMAIL_VERIFIED,
+    "PreferredEmail",
+    "PhoneNumber",
+    "Password",
+    "PasswordHash",
+    "CreatedAt",
+    "CreatedBy",
+    "OrganizationId",
+    "CustomerNumber",
+    "Memberships",
+    "CustomerAssociations",
+    "Name",
+    "Slug",
+];
+
+/// What a row says.
+pub(crate) enum Entry {
+    /// An organization.
+    Organization(Organization),
+    /// An account.
+    Account(Box<Account>),
+}
+
+/// An account that is to be imported.
+pub(crate) struct Account {
+    /// All but a password that is to be hashed yet.
+    pub(crate) imported: ImportedAccount,
+    /// Whether the row gave the id; else it is a new one.
+    pub(crate) has_own_id: bool,
+    /// A password in plain text.
+    pub(crate) password: Option<Password>,
+}
+
+/// What holds where a row says nothing.
+pub(crate) struct Defaults {
+    /// The organization that each user joins.
+    pub(crate) organization_id: Option<OrganizationId>,
+    /// Who imports.
+    pub(crate) operator: UserId,
+    /// When.
+    pub(crate) now: Timestamp,
+    /// Whether addresses count that their source has not verified.
+    pub(crate) accept_unverified: bool,
+}
+
+/// What is wrong with a row: the field, and a sentence about it without its value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Wrong {
+    pub(crate) field: &'static str,
+    pub(crate) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MembershipFields {
+    organization_id: String,
+    joined_at: Option<String>,
+    added_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CustomerAssociationFields {
+    organization_id: String,
+    customer_number: String,
+}
+
+impl Entry {
+    /// Reads a row. One with a slug is an organization.
+    pub(crate) fn parse(fields: Fields, defaults: &Defaults) -> Result<Self, Vec<Wrong>> {
+        let mut reader = Reader { fields, wrong: Vec::new() };
+        let entry = if reader.has("Slug") {
+            reader.organization().map(Self::Organization)
+        } else {
+            reader.account(defaults).map(|account| Self::Account(Box::new(account)))
+        };
+        match entry {
+            Some(entry) if reader.wrong.is_empty() => Ok(entry),
+            _ => Err(reader.wrong),
+        }
+    }
+}
+
+/// Takes fields out of a row and gathers what is wrong with them.
+struct Reader {
+    fields: Fields,
+    wrong: Vec<Wrong>,
+}
+
+impl Reader {
+    fn has(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|value| !value.is_null())
+    }
+
+    fn is_wrong(&mut self, field: &'static str, reason: impl Into<String>) {
+        self.wrong.push(Wrong { field, reason: reason.into() });
+    }
+
+    fn text(&mut self, field: &'static str) -> Option<String> {
+        match self.fields.remove(field)? {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            _ => {
+                self.is_wrong(field, "must be a text");
+                None
+            }
+        }
+    }
+
+    fn optional<T: TryFrom<String, Error = Invalid>>(&mut self, field: &'static str) -> Option<T> {
+        let text = self.text(field)?;
+        self.parsed(field, T::try_from(text))
+    }
+
+    fn required<T: TryFrom<String, Error = Invalid>>(&mut self, field: &'static str) -> Option<T> {
+        if !self.has(field) {
+            self.is_wrong(field, "is required");
+        }
+        self.optional(field)
+    }
+
+    fn parsed<T>(&mut self, field: &'static str, parsed: Result<T, Invalid>) -> Option<T> {
+        parsed.map_err(|why| self.is_wrong(field, why.to_string())).ok()
+    }
+
+    fn time(&mut self, field: &'static str, text: Option<String>) -> Option<Timestamp> {
+        let time = timestamp_from_text(&text?);
+        if time.is_none() {
+            self.is_wrong(field, "must be a time such as 2026-01-02T03:04:05Z");
+        }
+        time
+    }
+
+    /// A list: of JSON, or in a CSV file its text.
+    fn list<T: for<'a> Deserialize<'a>>(&mut self, field: &'static str) -> Option<Vec<T>> {
+        let list = match self.fields.remove(field)? {
+            Value::Null => return None,
+            Value::String(text) => serde_json::from_str(&text),
+            value => serde_json::from_value(value),
+        };
+        list.map_err(|_| self.is_wrong(field, "must be a JSON array of objects with the fields of one")).ok()
+    }
+
+    fn organization(&mut self) -> Option<Organization> {
+        let (id, name, slug) =
+            (self.required("OrganizationId"), self.required("Name"), self.required("Slug"));
+        Some(Organization { id: id?, name: name?, slug: slug? })
+    }
+
+    fn account(&mut self, defaults: &Defaults) -> Option<Account> {
+        let id: Option<UserId> = self.optional("UserId");
+        let first_name: Option<PersonName> = self.required("FirstName");
+        let last_name: Option<PersonName> = self.required("LastName");
+        let email: Option<Email> = self.required("Email");
+        self.check_verified(defaults);
+        let preferred_email = self.optional("PreferredEmail");
+        let phone_number: Option<PhoneNumber> = self.optional("PhoneNumber");
+        let (password, password_hash) = (self.optional("Password"), self.password_hash());
+        if password.is_some() && password_hash.is_some() {
+            self.is_wrong("Password", "must not be given beside PasswordHash");
+        }
+        let created_at = self.text("CreatedAt");
+        let created_at = self.time("CreatedAt", created_at).unwrap_or(defaults.now);
+        let created_by = self.optional("CreatedBy").unwrap_or_else(|| defaults.operator.clone());
+        let (memberships, customer_accounts) = self.belongings(defaults);
+        let has_own_id = id.is_some();
+        let id = id.map_or_else(UserId::random, Ok);
+        let id =
+            id.map_err(|_| self.is_wrong("UserId", "cannot be made: the system gave no randomness")).ok()?;
+        let user = User {
+            id,
+            first_name: first_name?,
+            last_name: last_name?,
+            email: email?,
+            preferred_email,
+            phone_number,
+        };
+        let imported =
+            ImportedAccount { user, created_at, created_by, password_hash, memberships, customer_accounts };
+        Some(Account { imported, has_own_id, password })
+    }
+
+    fn check_verified(&mut self, defaults: &Defaults) {
+        let verified = match self.fields.remove(EMAIL_VERIFIED) {
+            None | Some(Value::Null) => true,
+            Some(Value::Bool(verified)) => verified,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            Some(_) => false,
+        };
+        if !verified && !defaults.accept_unverified {
+            let reason = "was not verified where it comes from: whoever signed up with it may not have it";
+            self.is_wrong("Email", reason);
+        }
+    }
+
+    fn password_hash(&mut self) -> Option<PasswordHash> {
+        let text = zeroize::Zeroizing::new(self.text("PasswordHash")?);
+        self.parsed("PasswordHash", PasswordHash::from_str(&text))
+    }
+
+    /// Memberships and customer accounts: those of the lists, and that of the plain columns.
+    fn belongings(
+        &mut self,
+        defaults: &Defaults,
+    ) -> (Vec<NewMembership>, Vec<(OrganizationId, CustomerNumber)>) {
+        let organization_id: Option<OrganizationId> = self.optional("OrganizationId");
+        let number: Option<CustomerNumber> = self.optional("CustomerNumber");
+        let listed = self.list::<MembershipFields>("Memberships");
+        // Who gives a list, an empty one too, has said all.
+        let default =
+            defaults.organization_id.as_ref().filter(|_| listed.is_none() && organization_id.is_none());
+        let own = organization_id.as_ref().or(default).cloned();
+        if own.is_none() && listed.is_none() {
+            self.is_wrong("OrganizationId", "is required here, or --organization for all");
+        }
+        let mut memberships: Vec<_> = own
+            .iter()
+            .map(|organization_id| NewMembership {
+                organization_id: organization_id.clone(),
+                added_by: defaults.operator.clone(),
+                joined_at: defaults.now,
+            })
+            .collect();
+        for fields in listed.into_iter().flatten() {
+            let organization_id = self.parsed("Memberships", fields.organization_id.parse());
+            let added_by = fields.added_by.and_then(|id| self.parsed("Memberships", id.parse()));
+            let joined_at = self.time("Memberships", fields.joined_at);
+            let Some(organization_id) = organization_id else { continue };
+            if memberships.iter().any(|known| known.organization_id == organization_id) {
+                self.is_wrong("Memberships", "must not name an organization twice");
+                continue;
+            }
+            memberships.push(NewMembership {
+                organization_id,
+                added_by: added_by.unwrap_or_else(|| defaults.operator.clone()),
+                joined_at: joined_at.unwrap_or(defaults.now),
+            });
+        }
+        let mut customer_accounts = Vec::new();
+        match (number, own) {
+            (Some(number), Some(organization_id)) => customer_accounts.push((organization_id, number)),
+            (Some(_), None) => self.is_wrong("CustomerNumber", "must be given with an OrganizationId"),
+            (None, _) => {}
+        }
+        for fields in self.list::<CustomerAssociationFields>("CustomerAssociations").into_iter().flatten() {
+            let organization_id: Option<OrganizationId> =
+                self.parsed("CustomerAssociations", fields.organization_id.parse());
+            let number = self.parsed("CustomerAssociations", fields.customer_number.parse());
+            let (Some(organization_id), Some(number)) = (organization_id, number) else { continue };
+            if customer_accounts.iter().any(|(known, _)| *known == organization_id) {
+                self.is_wrong("CustomerAssociations", "must not name an organization twice");
+            } else {
+                customer_accounts.push((organization_id, number));
+            }
+        }
+        (memberships, customer_accounts)
+    }
+}

@@ -1,0 +1,313 @@
+//! Accounts that come from elsewhere, many at a time, under the rules by which the API creates one.
+
+use std::collections::{HashMap, HashSet};
+
+use super::accounts::{add_membership, credential};
+use super::email_claims::{self, USER_ID};
+use super::item::NewItem;
+use super::keys::{Key, KeyKind};
+use super::transaction::{MAX_PARTS, Outcome, Transaction};
+use super::{NewMembership, Table, customer_associations, users};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::model::{
+    CustomerNumber, NormalizedEmail, Organization, OrganizationId, PasswordHash, User, UserId,
+};
+
+/// How many memberships and customer accounts are written with a new account, in one transaction; those beyond follow.
+/// Each may demand an organization of its own.
+const MAX_FIRST_BELONGINGS: usize = 40;
+
+/// An account from elsewhere.
+#[derive(Debug)]
+pub struct ImportedAccount {
+    /// The user, with the id that it is to have.
+    pub user: User,
+    /// When the account was created.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: UserId,
+    /// The password's hash, where there is one.
+    pub password_hash: Option<PasswordHash>,
+    /// The organizations that the user belongs to.
+    pub memberships: Vec<NewMembership>,
+    /// The user's customer accounts, one at most in each organization.
+    pub customer_accounts: Vec<(OrganizationId, CustomerNumber)>,
+}
+
+/// What became of an account from elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Importing {
+    /// It is there, with all that belongs to it.
+    Created,
+    /// This account has the e-mail address. Memberships and customer accounts that it did not have are there; all else
+    /// is as it was.
+    Existing(UserId),
+    /// Nothing was written: another account has the id.
+    IdTaken,
+    /// An organization of a membership or a customer account does not exist. Where the account has more of them than
+    /// a transaction takes, others may be written.
+    OrganizationMissing,
+}
+
+impl Table {
+    /// Writes an organization, if there is none of its id. Returns whether there was none.
+    pub async fn put_new_organization(&self, organization: &Organization) -> Result<bool, Error> {
+        let transaction = Transaction::new(self).put_new(super::organizations::to_item(organization));
+        Ok(matches!(transaction.commit().await?, Outcome::Committed))
+    }
+
+    /// What [`Table::import`] would come to, if the organizations exist. Writes nothing.
+    pub async fn would_import(&self, accounts: &[ImportedAccount]) -> Result<Vec<Importing>, Error> {
+        let holders = self.holders_of(accounts).await?;
+        let ids: HashSet<_> = accounts.iter().map(|account| &account.user.id).collect();
+        let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
+        let mut taken = HashSet::new();
+        for user in self.batch_get(&keys).await? {
+            taken.insert(user.key()?);
+        }
+        let outcomes = accounts.iter().zip(holders).map(|(account, holder)| match holder {
+            Some(holder) => Importing::Existing(holder),
+            None if taken.contains(&Key::user(&account.user.id)) => Importing::IdTaken,
+            None => Importing::Created,
+        });
+        Ok(outcomes.collect())
+    }
+
+    /// Imports accounts, as many new ones in a transaction as it takes. At most one account can ever hold an e-mail
+    /// claim, as with [`Table::create_account`]; what is there already is found and left as it is, so what was
+    /// interrupted is finished by importing the same again.
+    ///
+    /// What became of each, in their order.
+    pub async fn import(&self, accounts: &[ImportedAccount]) -> Result<Vec<Importing>, Error> {
+        let holders = self.holders_of(accounts).await?;
+        let present = self.belongings_of(accounts, &holders).await?;
+        let mut existing = Vec::new();
+        let mut new = Vec::new();
+        let mut batch = Batch::new(self);
+        for (account, holder) in accounts.iter().zip(&holders) {
+            if let Some(holder) = holder {
+                existing.push(self.add_to_existing(holder.clone(), account, &present).await?);
+            } else if !batch.add(account)? {
+                new.append(&mut std::mem::replace(&mut batch, Batch::new(self)).commit(self).await?);
+                batch.add(account)?;
+            }
+        }
+        new.append(&mut batch.commit(self).await?);
+        let (mut existing, mut new) = (existing.into_iter(), new.into_iter());
+        let in_order =
+            holders.iter().map(|holder| if holder.is_some() { existing.next() } else { new.next() });
+        Ok(in_order.flatten().collect())
+    }
+
+    /// Which account has the e-mail address of each.
+    async fn holders_of(&self, accounts: &[ImportedAccount]) -> Result<Vec<Option<UserId>>, Error> {
+        let emails: Vec<_> = accounts.iter().map(|account| account.user.email.normalized()).collect();
+        // The table refuses a batch that names a key twice.
+        let once: HashSet<_> = emails.iter().collect();
+        let keys: Vec<_> = once.into_iter().map(Key::email_claim).collect();
+        let mut holders = HashMap::new();
+        for claim in self.batch_get(&keys).await? {
+            holders.insert(claim.key()?.partition_id().to_owned(), email_claims::user_id(&claim)?);
+        }
+        Ok(emails.iter().map(|email| holders.get(email.as_str()).cloned()).collect())
+    }
+
+    /// Of what is to be added to accounts that are there, what they have.
+    async fn belongings_of(
+        &self,
+        accounts: &[ImportedAccount],
+        holders: &[Option<UserId>],
+    ) -> Result<HashSet<Key>, Error> {
+        let existing = accounts.iter().zip(holders).filter_map(|(account, id)| Some((account, id.as_ref()?)));
+        let keys =
+            existing.flat_map(|(account, id)| account.belongings().map(move |belonging| belonging.key(id)));
+        let keys: HashSet<_> = keys.collect();
+        let items = self.batch_get(&keys.into_iter().collect::<Vec<_>>()).await?;
+        items.iter().map(super::item::Item::key).collect()
+    }
+
+    async fn import_one(&self, account: &ImportedAccount) -> Result<Importing, Error> {
+        let mut alone = Batch::new(self);
+        alone.add(account)?;
+        let refusal = match alone.transaction.commit().await? {
+            Outcome::Committed => return self.import_rest(account).await,
+            Outcome::Refused(refusal) => refusal,
+        };
+        if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
+            return self.add_to_existing(email_claims::user_id(claim)?, account, &HashSet::new()).await;
+        }
+        if refusal.names(KeyKind::Organization) {
+            return Ok(Importing::OrganizationMissing);
+        }
+        Ok(Importing::IdTaken)
+    }
+
+    /// What the first transaction of a new account had no room for.
+    async fn import_rest(&self, account: &ImportedAccount) -> Result<Importing, Error> {
+        let rest: Vec<_> = account.belongings().skip(MAX_FIRST_BELONGINGS).collect();
+        Ok(match self.add_all(&account.user.id, &rest).await? {
+            Adding::Added => Importing::Created,
+            Adding::OrganizationMissing => Importing::OrganizationMissing,
+        })
+    }
+
+    async fn add_to_existing(
+        &self,
+        id: UserId,
+        account: &ImportedAccount,
+        present: &HashSet<Key>,
+    ) -> Result<Importing, Error> {
+        let missing = account.belongings().filter(|belonging| !present.contains(&belonging.key(&id)));
+        Ok(match self.add_all(&id, &missing.collect::<Vec<_>>()).await? {
+            Adding::Added => Importing::Existing(id),
+            Adding::OrganizationMissing => Importing::OrganizationMissing,
+        })
+    }
+
+    /// Adds what a user does not have yet.
+    async fn add_all(&self, id: &UserId, belongings: &[Belonging<'_>]) -> Result<Adding, Error> {
+        // Each may demand an organization of its own, and all demand the user.
+        for some in belongings.chunks(MAX_PARTS / 2 - 1) {
+            let mut transaction = Transaction::new(self).demand(Key::user(id));
+            let mut demanded = HashSet::new();
+            for belonging in some {
+                transaction = belonging.add_to(transaction, id)?;
+                if demanded.insert(belonging.organization_id()) {
+                    transaction = transaction.demand(Key::organization(belonging.organization_id()));
+                }
+            }
+            match transaction.commit().await? {
+                Outcome::Committed => {}
+                Outcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
+                    return Ok(Adding::OrganizationMissing);
+                }
+                Outcome::Refused(_) => {
+                    return Err(Error::unavailable("an e-mail claim names a user that is not there"));
+                }
+            }
+        }
+        Ok(Adding::Added)
+    }
+}
+
+enum Adding {
+    Added,
+    OrganizationMissing,
+}
+
+/// What a user has of an organization.
+enum Belonging<'a> {
+    Membership(&'a NewMembership),
+    CustomerAccount(&'a OrganizationId, &'a CustomerNumber),
+}
+
+impl<'a> Belonging<'a> {
+    fn organization_id(&self) -> &'a OrganizationId {
+        match self {
+            Self::Membership(membership) => &membership.organization_id,
+            Self::CustomerAccount(organization_id, _) => organization_id,
+        }
+    }
+
+    fn key(&self, user: &UserId) -> Key {
+        match self {
+            Self::Membership(membership) => Key::membership(user, &membership.organization_id),
+            Self::CustomerAccount(organization_id, _) => Key::customer_association(user, organization_id),
+        }
+    }
+
+    /// What is there already stays as it is.
+    fn add_to(&self, transaction: Transaction, user: &UserId) -> Result<Transaction, Error> {
+        match self {
+            Self::Membership(membership) => add_membership(transaction, user, membership),
+            Self::CustomerAccount(_, number) => {
+                let number = [(customer_associations::CUSTOMER_NUMBER, number.to_string())];
+                Ok(transaction.put_absent_attributes(self.key(user), number))
+            }
+        }
+    }
+}
+
+impl ImportedAccount {
+    fn belongings(&self) -> impl Iterator<Item = Belonging<'_>> {
+        let accounts = self.customer_accounts.iter();
+        let accounts =
+            accounts.map(|(organization, number)| Belonging::CustomerAccount(organization, number));
+        self.memberships.iter().map(Belonging::Membership).chain(accounts)
+    }
+}
+
+/// New accounts that are written together.
+struct Batch<'a> {
+    accounts: Vec<&'a ImportedAccount>,
+    transaction: Transaction,
+    demanded: HashSet<&'a OrganizationId>,
+    // A transaction takes one part an item.
+    claimed: HashSet<NormalizedEmail>,
+    ids: HashSet<&'a UserId>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(table: &Table) -> Self {
+        Self {
+            accounts: Vec::new(),
+            transaction: Transaction::new(table),
+            demanded: HashSet::new(),
+            claimed: HashSet::new(),
+            ids: HashSet::new(),
+        }
+    }
+
+    /// Adds an account, if there is room for it and no other has its e-mail address or its id.
+    fn add(&mut self, account: &'a ImportedAccount) -> Result<bool, Error> {
+        let ImportedAccount { user, created_at, created_by, password_hash, .. } = account;
+        let belongings: Vec<_> = account.belongings().take(MAX_FIRST_BELONGINGS).collect();
+        let organizations: HashSet<_> = belongings.iter().map(Belonging::organization_id).collect();
+        let demands = organizations.difference(&self.demanded).count();
+        let parts = 2 + usize::from(password_hash.is_some()) + belongings.len() + demands;
+        let email = user.email.normalized();
+        if self.transaction.len() + parts > MAX_PARTS
+            || self.claimed.contains(&email)
+            || self.ids.contains(&user.id)
+        {
+            return Ok(false);
+        }
+        let claim = NewItem::new(Key::email_claim(&email)).with(USER_ID, user.id.as_str());
+        let mut transaction = self.transaction.clone().put_new_or_get(claim);
+        transaction = transaction.put_new(users::to_item(user, created_by, *created_at)?);
+        if let Some(hash) = password_hash {
+            transaction = transaction.put_new(credential(&user.id, hash));
+        }
+        for belonging in &belongings {
+            transaction = belonging.add_to(transaction, &user.id)?;
+        }
+        for organization in organizations {
+            if self.demanded.insert(organization) {
+                transaction = transaction.demand(Key::organization(organization));
+            }
+        }
+        self.transaction = transaction;
+        self.claimed.insert(email);
+        self.ids.insert(&user.id);
+        self.accounts.push(account);
+        Ok(true)
+    }
+
+    /// Commits all at once; where that is refused, one after the other.
+    async fn commit(self, table: &Table) -> Result<Vec<Importing>, Error> {
+        let mut outcomes = Vec::with_capacity(self.accounts.len());
+        if self.accounts.is_empty() {
+            return Ok(outcomes);
+        }
+        let committed = matches!(self.transaction.commit().await?, Outcome::Committed);
+        for account in self.accounts {
+            outcomes.push(if committed {
+                table.import_rest(account).await?
+            } else {
+                table.import_one(account).await?
+            });
+        }
+        Ok(outcomes)
+    }
+}

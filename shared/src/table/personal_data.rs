@@ -1,0 +1,193 @@
+//! All that the table holds of one person, for an operator: to see it, to change it and to delete it. No
+//! function calls any of it.
+
+use super::item::{Item, NewItem};
+use super::keys::{Key, KeyKind, Range};
+use super::transaction::{MAX_PARTS, Outcome, Transaction};
+use super::{Table, customer_associations, email_claims, memberships, users};
+use crate::error::Error;
+use crate::model::{CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, User, UserId};
+
+/// How often what others change meanwhile is read again.
+const MAX_ROUNDS: usize = 8;
+
+/// All that the table holds of one person.
+#[derive(Clone, Debug)]
+pub struct PersonalData {
+    /// The account; none where a deletion was interrupted.
+    pub user: Option<User>,
+    /// The organizations that the user belongs to.
+    pub organization_ids: Vec<OrganizationId>,
+    /// The customer accounts that the user is linked with.
+    pub customer_associations: Vec<CustomerAssociation>,
+    /// Whether there is a password.
+    pub has_password: bool,
+}
+
+/// What is to be changed of a user; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserChanges {
+    /// The first name.
+    pub first_name: Option<PersonName>,
+    /// The last name.
+    pub last_name: Option<PersonName>,
+    /// The login identifier.
+    pub email: Option<Email>,
+    /// The preferred address, or that there is to be none.
+    pub preferred_email: Option<Option<Email>>,
+    /// The phone number, or that there is to be none.
+    pub phone_number: Option<Option<PhoneNumber>>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Changing {
+    /// The user as it is now.
+    Changed(Box<User>),
+    /// Nothing was written: another account has the e-mail address.
+    EmailTaken(UserId),
+    /// Nothing was written: there is no such user.
+    UserMissing,
+}
+
+impl Table {
+    /// All that the table holds of a person. `None` where that is nothing.
+    pub async fn personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
+        // In this order: of an account that is made meanwhile, the password is there with the user.
+        let items = self.items_of(id).await?;
+        let credential = self.get(Key::credential(id)).await?;
+        let mut data = PersonalData {
+            user: None,
+            organization_ids: Vec::new(),
+            customer_associations: Vec::new(),
+            has_password: credential.is_some(),
+        };
+        for item in &items {
+            match item.kind() {
+                KeyKind::User => data.user = Some(users::from_item(id.clone(), item)?),
+                KeyKind::Membership => data.organization_ids.push(memberships::organization_id(item)?),
+                KeyKind::CustomerAssociation => {
+                    data.customer_associations.push(customer_associations::from_item(item)?);
+                }
+                _ => {}
+            }
+        }
+        Ok((!items.is_empty() || data.has_password).then_some(data))
+    }
+
+    /// Deletes all that the table holds of a person: the account with its e-mail claim and its password first,
+    /// so that nobody can add to it any more, and with them as much of the rest as one transaction takes;
+    /// then what is left. Interrupted, it is finished by calling it again. Returns whether there was anything.
+    ///
+    /// What stays is the bare id in `CreatedBy` and `AddedBy` of others whom this user had added.
+    pub async fn delete_personal_data(&self, id: &UserId) -> Result<bool, Error> {
+        for round in 0..MAX_ROUNDS {
+            let (items, credential) = tokio::try_join!(self.items_of(id), self.get(Key::credential(id)))?;
+            if items.is_empty() && credential.is_none() {
+                return Ok(round > 0);
+            }
+            let user = items.iter().find(|item| item.kind() == KeyKind::User);
+            let mut transaction = Transaction::new(self).delete(Key::credential(id));
+            let mut room = MAX_PARTS - 1;
+            if let Some(user) = user {
+                let email: Email = user.required("Email")?;
+                transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
+                // In a table that is not right the address may be another account's.
+                if self.user_id_of(&email).await?.as_ref() == Some(id) {
+                    let claim = Key::email_claim(&email.normalized());
+                    transaction = transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()));
+                }
+                room -= 2;
+            }
+            let mut rest = Vec::new();
+            for item in items.iter().filter(|item| item.kind() != KeyKind::User) {
+                rest.push(item.key()?);
+            }
+            for key in rest.iter().take(room).cloned() {
+                transaction = transaction.delete(key);
+            }
+            // Where the address was changed meanwhile, the next round knows the new one.
+            let Outcome::Committed = transaction.commit().await? else { continue };
+            for keys in rest.get(room..).unwrap_or_default().chunks(MAX_PARTS) {
+                let delete = |transaction: Transaction, key: &Key| transaction.delete(key.clone());
+                keys.iter().fold(Transaction::new(self), delete).commit().await?;
+            }
+        }
+        Err(Error::unavailable("what is to be deleted was changed, round after round"))
+    }
+
+    /// Changes a user. With the login identifier, the e-mail claim goes over in the same transaction.
+    pub async fn change_user(&self, id: &UserId, changes: &UserChanges) -> Result<Changing, Error> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(user) = self.user(id).await? else { return Ok(Changing::UserMissing) };
+            let changed = changes.applied_to(user.clone());
+            let mut transaction = Transaction::new(self).change(
+                Key::user(id),
+                &changes.attributes(),
+                ("Email", user.email.as_str()),
+            );
+            let (old, new) = (user.email.normalized(), changed.email.normalized());
+            if old != new {
+                let own = (email_claims::USER_ID, id.as_str());
+                let claim = NewItem::new(Key::email_claim(&new)).with(own.0, own.1);
+                transaction = transaction.put_new_or_own(claim, own).delete_if(Key::email_claim(&old), own);
+            }
+            match transaction.commit().await? {
+                Outcome::Committed => return Ok(Changing::Changed(Box::new(changed))),
+                Outcome::Refused(refusal) => {
+                    if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
+                        return Ok(Changing::EmailTaken(email_claims::user_id(claim)?));
+                    }
+                }
+            }
+        }
+        Err(Error::unavailable("the user was changed by others, round after round"))
+    }
+
+    /// Ends a user's membership. Returns whether there was one.
+    pub async fn leave(&self, user: &UserId, organization: &OrganizationId) -> Result<bool, Error> {
+        self.delete(Key::membership(user, organization)).await.map(|deleted| deleted.is_some())
+    }
+
+    /// Everything in a user's partition.
+    async fn items_of(&self, id: &UserId) -> Result<Vec<Item>, Error> {
+        let range = Range::everything_of(id);
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let page = self.query_page(&range, start).await?;
+            items.extend(page.items);
+            start = page.next;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+impl UserChanges {
+    /// The attributes that are to be written or taken away, and no others: what somebody else changes meanwhile stays.
+    fn attributes(&self) -> Vec<(&'static str, Option<&str>)> {
+        let preferred_email = self.preferred_email.as_ref().map(|email| email.as_ref().map(Email::as_str));
+        let phone_number = self.phone_number.as_ref().map(|number| number.as_ref().map(PhoneNumber::as_str));
+        let attributes = [
+            ("FirstName", self.first_name.as_ref().map(|name| Some(name.as_str()))),
+            ("LastName", self.last_name.as_ref().map(|name| Some(name.as_str()))),
+            ("Email", self.email.as_ref().map(|email| Some(email.as_str()))),
+            ("PreferredEmail", preferred_email),
+            ("PhoneNumber", phone_number),
+        ];
+        attributes.into_iter().filter_map(|(name, change)| Some((name, change?))).collect()
+    }
+
+    fn applied_to(&self, user: User) -> User {
+        let User { id, first_name, last_name, email, preferred_email, phone_number } = user;
+        User {
+            id,
+            first_name: self.first_name.clone().unwrap_or(first_name),
+            last_name: self.last_name.clone().unwrap_or(last_name),
+            email: self.email.clone().unwrap_or(email),
+            preferred_email: self.preferred_email.clone().unwrap_or(preferred_email),
+            phone_number: self.phone_number.clone().unwrap_or(phone_number),
+        }
+    }
+}
