@@ -560,3 +560,19 @@ async fn a_file_that_is_none_is_said() {
     assert_eq!(counts(&printed), [2, 1, 0, 0, 1]);
     assert_eq!(report, ["2,refused,,The row is not UTF-8 text."]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_an_import_is_is_told_in_lines_where_there_is_no_terminal() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(250));
+    let output = desk.cli.run(&["import", &file, "--dry-run"]).await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    let starts = ["100 of 250 rows, ", "200 of 250 rows, ", "250 of 250 rows, ", "250 rows in "];
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{told}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start) && line.contains(" a second") && !line.contains('\u{1b}'), "{line}");
+    }
+    let quiet = desk.cli.run(&["import", &file, "--dry-run", "--json"]).await;
+    assert!(quiet.stderr.is_empty(), "{quiet:?}");
+}

@@ -32,7 +32,7 @@ impl Progress {
         let shown = if output.json {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
-            Shown::Bar(bar(what, start, total))
+            Shown::Bar(bar(total))
         } else {
             Shown::Lines { next: start + step(total) }
         };
@@ -40,11 +40,15 @@ impl Progress {
     }
 
     pub(super) fn advance_to(&mut self, done: u64) {
+        let line = self.line(done);
         match &mut self.shown {
-            Shown::Bar(bar) => bar.set_position(done),
+            Shown::Bar(bar) => {
+                bar.set_position(done);
+                bar.set_message(line);
+            }
             Shown::Lines { next } if done >= *next => {
                 *next = done + step(self.total);
-                anstream::eprintln!("{}", self.line(done));
+                anstream::eprintln!("{line}");
             }
             _ => {}
         }
@@ -92,15 +96,11 @@ fn rate(done: u64, took: Duration) -> HumanCount {
     HumanCount(u64::try_from(a_second).unwrap_or(u64::MAX))
 }
 
-fn bar(what: &'static str, start: u64, total: Option<u64>) -> ProgressBar {
+fn bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            "{bar:30} {percent:>3} %  {human_pos} of {human_len} {msg}  {per_sec}  {eta} left",
-        ),
-        None => (ProgressBar::no_length(), "{spinner} {human_pos} {msg}  {per_sec}"),
+        Some(total) => (ProgressBar::new(total), "{bar:30} {percent:>3} %  {msg}"),
+        None => (ProgressBar::no_length(), "{spinner} {msg}"),
     };
-    let bar = bar.with_message(what).with_position(start);
-    // A template that indicatif cannot read would be its usual bar.
+    // A template that cannot be read would be the usual bar.
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
