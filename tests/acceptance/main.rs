@@ -26,6 +26,7 @@ mod creation_race;
 mod dependencies;
 mod differences;
 mod document;
+mod endpoints;
 mod events;
 mod faults;
 mod freeze;
