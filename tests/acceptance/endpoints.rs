@@ -1,7 +1,7 @@
 //! What the tests know of each endpoint, and whether every place that must know of an endpoint does:
 //! `cargo test -p acceptance endpoints::` says of a new one what is still to be done, file by file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -215,29 +215,23 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
     let role = endpoint.policy.map_or("none", |policy| policy.role());
     let cells = format!("| `{route}` | `{name}` | {role}");
     demand("README.md", has_row(&read("README.md"), &cells), &format!("the row {cells} | …"));
-    if let Some(Row { way, .. }) = row {
-        demand(
-            "docs/architecture.md",
-            has_row(&read("docs/architecture.md"), &format!("| {way} | ")),
-            &format!("the calls of {way}"),
-        );
-        demand(
-            "docs/operations.md",
-            has_row(&read("docs/operations.md"), &format!("| {way} | ")),
-            &format!("the costs of {way}"),
-        );
+    let way = row.map_or(name, |row| row.way);
+    for (file, what) in [("docs/architecture.md", "calls"), ("docs/operations.md", "costs")] {
+        let told = has_row(&read(file), &format!("| {way} | "));
+        demand(file, told, &format!("the {what} of {way}"));
     }
 
     let template = read("template.yaml");
     let route_event = format!("Method: {}, Path: {},", endpoint.method, endpoint.path);
     demand("template.yaml", template.contains(&route_event), &route_event);
+    let due: Vec<_> = said_of(&template, PLAIN).iter().map(|line| renamed(line, PLAIN, name)).collect();
     let said = said_of(&template, name);
-    for (line, times) in said_of(&template, PLAIN) {
+    let times = |lines: &[String], line: &String| lines.iter().filter(|one| *one == line).count();
+    for line in &due {
         // A function without tokens never reads the keys.
         let needless = endpoint.policy.is_none() && line.contains("SigningKeysAgeSeconds");
-        let line = renamed(&line, PLAIN, name);
-        let there = said.get(&line).is_some_and(|found| *found >= times);
-        demand("template.yaml", there || needless, &format!("{times} ×, as of {PLAIN}: {}", line.trim()));
+        let there = times(&said, line) >= times(&due, line);
+        demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", line.trim()));
     }
     missing
 }
@@ -263,9 +257,9 @@ fn every_function_gets_the_settings_that_it_reads() {
     }
 }
 
-/// The lines of a template that name a function and how often each is there, without what differs from one to the next: the number in a
+/// The lines of a template that name a function, in their order, without what differs from one to the next: the number in a
 /// formula, the comma of a list.
-fn said_of(template: &str, function: &str) -> BTreeMap<String, usize> {
+fn said_of(template: &str, function: &str) -> Vec<String> {
     let names = [
         format!("-{function}"),
         format!(" {function}"),
@@ -275,11 +269,7 @@ fn said_of(template: &str, function: &str) -> BTreeMap<String, usize> {
     ];
     let lines = template.lines().filter(|line| !line.trim_start().starts_with('#'));
     let named = lines.filter(|line| names.iter().any(|name| line.contains(name.as_str())));
-    let mut said = BTreeMap::new();
-    for line in named {
-        *said.entry(numberless(line.trim_end_matches(','))).or_default() += 1;
-    }
-    said
+    named.map(|line| numberless(line.trim_end_matches(','))).collect()
 }
 
 /// Without the number in an `Id: t5`.
