@@ -33,6 +33,7 @@ mod freeze;
 mod fuzzing;
 mod get_customer_association;
 mod get_profile;
+mod glossary;
 mod http_client;
 mod identity_providers;
 mod list_customer_associations;
