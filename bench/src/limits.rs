@@ -26,11 +26,11 @@ enum Figure {
 enum Whose {
     /// The function that opens no connection at its start.
     Scheduled,
-    /// The six on the request path.
+    /// Those on the request path.
     OnRequestPath,
     /// Those, each where it hashes no password.
     WithoutHash,
-    /// All seven.
+    /// All of them.
     All,
 }
 

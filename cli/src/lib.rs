@@ -1,4 +1,9 @@
 //! The whole Users service in one process, and the command line that looks after a table.
+//!
+//! [`local::LocalSystem`] is the service: the handlers of [`local::ENDPOINTS`], the very ones that run in
+//! Lambda, behind an HTTP server in API Gateway's place, on an embedded DynamoDB. `users serve` runs it, and so
+//! do the acceptance tests. [`main`] is the command line, whose other commands work on its table or on a real
+//! one; `users --help` lists them.
 
 mod commands;
 pub mod local;

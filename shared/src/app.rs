@@ -62,24 +62,24 @@ impl App {
         }
     }
 
-    /// The bearer of the request's token, if it carries the policy's role.
+    /// The bearer of the request's token, if it carries the policy's role: see [`TokenVerifier::authorize`].
     pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
         let tokens = self.tokens.as_ref().ok_or_else(|| Error::defect("this function takes no tokens"))?;
         tokens.authorize(request, policy).await
     }
 
-    /// The time.
+    /// The time, by the clock that the app was made with.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A new user id.
+    /// A new user id, of 128 random bits.
     pub fn new_user_id(&self) -> Result<UserId, Error> {
         UserId::random().map_err(|_| Error::unavailable("the operating system gave no randomness"))
     }
 
-    /// Hashes a password, off the asynchronous thread.
+    /// Hashes a password, off the asynchronous thread; no more at once than there are processors.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, Error> {
         let _turn = self.hashes.acquire().await;
         let hasher = self.password_hasher.clone();

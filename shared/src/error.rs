@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// How long a client is asked to wait where a dependency failed.
+/// How long a client is asked to wait where a dependency failed: 1 s.
 pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The largest answer, in bytes of the JSON that a function hands to Lambda ("Lambda quotas", invocation

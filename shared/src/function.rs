@@ -38,10 +38,10 @@ pub struct Endpoint {
     pub handler: Handler,
 }
 
-/// Answers a request.
+/// An endpoint's own part: authorizes a request, parses it, uses the table and answers.
 pub type Handler = for<'a> fn(&'a App, &'a Request) -> Answer<'a>;
 
-/// The answer to a request, in the making.
+/// The future of a handler's answer. An `Err` becomes a problem document; the Lambda runtime never sees it.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
 
 /// How long before Lambda would end the invocation an answer is given up.
@@ -118,6 +118,9 @@ fn run_in_lambda(function: impl Future<Output = Result<(), lambda_runtime::Error
 }
 
 /// Answers a request before `time_left` has passed, whatever happens, and logs its outcome.
+///
+/// An error of the handler is a problem document, a panic a 500, and a handler that is not done 250 ms before
+/// the time is up a 503. There is one outcome line a request, and the metrics are in it.
 pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left: Duration) -> Response {
     let started = Instant::now();
     // Called within the block: a handler that panics before it gives its future is caught too.

@@ -1,7 +1,16 @@
-//! What every function of the Users service stands on.
+//! What every function of the Users service stands on: all of it but the handlers, which are crates of
+//! their own and name an [`Endpoint`] each.
 //!
 //! A request flows one way: [`function`] reads the event, a handler authorizes it with [`auth`],
 //! parses it into the types of [`model`], uses the [`table`] and answers through [`http`].
+//!
+//! To read it in that order, begin with [`function::respond`], the way of every request; then any handler,
+//! which is a page; then [`App`], what a handler works with; then [`table::Table`], whose methods are all
+//! that is ever asked of DynamoDB. What goes wrong on the way is an [`Error`], and [`http::problem`] alone
+//! makes an answer of it.
+//!
+//! Beside the code: `docs/architecture.md` says why it is so, `docs/glossary.md` what the words mean,
+//! `CONTRIBUTING.md` how an endpoint is added.
 
 pub mod app;
 pub mod auth;

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use shared::App;
 use shared::table::StoredSigningKeys;
 
-use crate::authorization::{self, Row};
-use crate::harness::{Answer, Invocation, START, World, endpoint};
+use crate::endpoints::{Row, secured_rows};
+use crate::harness::{Answer, START, World, updates};
 use crate::key_pairs::{Ecdsa, KeyPair, every_algorithm, jws, signed_text};
 
 /// What an attack gets.
@@ -324,11 +324,7 @@ impl Stage {
             let call = row.call(&self.world);
             return lines.iter().fold(call, |call, line| call.line("authorization", line)).send().await;
         }
-        let mut invocation = Invocation::of(endpoint(row.route)).query(row.query.trim_start_matches('?'));
-        if !row.body.is_empty() {
-            invocation = invocation.body(row.body);
-        }
-        invocation.bearer(&lines.join(",")).answer(self.app(keys)).await
+        row.invocation().bearer(&lines.join(",")).answer(self.app(keys)).await
     }
 }
 
@@ -382,7 +378,7 @@ async fn hold(group: &str) {
     let stage = Stage::start().await;
     let before = stage.world.items().await;
     let mut surprises = Vec::new();
-    for row in authorization::secured_rows() {
+    for row in secured_rows() {
         let attacks = rows(&stage, row.role.unwrap());
         for way in [Way::Event, Way::Http] {
             let attacks: Vec<_> = attacks.iter().filter(|attack| attack.ways().contains(&way)).collect();
@@ -413,7 +409,7 @@ async fn hold(group: &str) {
 #[tokio::test]
 async fn the_table_of_attacks_is_the_one_that_is_written_down() {
     let stage = Stage::start().await;
-    let secured = authorization::secured_rows();
+    let secured = secured_rows().count();
     let (mut body, mut names, mut tokens, mut cases) = (String::new(), 0, 0, 0);
     for (group, rows) in GROUPS {
         let tested = format!("#[tokio::test]\nasync fn {group}() {{\n    hold(\"{group}\").await;\n}}\n");
@@ -435,7 +431,7 @@ async fn the_table_of_attacks_is_the_one_that_is_written_down() {
             assert!(tries > 0, "{group}: {} has no token", attack.name);
             names += 1;
             tokens += tries;
-            cases += tries * attack.ways().len() * secured.len();
+            cases += tries * attack.ways().len() * secured;
             let answer = match attack.outcome {
                 Outcome::Refused => "401".to_owned(),
                 Outcome::RefusedWhereRead(claim) => format!("401 where `{claim}` is read"),
@@ -447,13 +443,12 @@ async fn the_table_of_attacks_is_the_one_that_is_written_down() {
     }
     let report = format!(
         "# Attacks\n\nWhat tokens that are forged, spoiled or odd get: {names} attacks by {tokens} tokens, each put to \
-         the {} endpoints that take one,\nthrough the whole function: {cases} cases, held by \
+         the {secured} endpoints that take one,\nthrough the whole function: {cases} cases, held by \
          `tests/acceptance/attacks.rs`. What concerns HTTP alone also goes through the\nlocal gateway. Every 401 is the \
-         same to the byte, and so is every 403; none leaves a trace in the table.\n{body}",
-        secured.len()
+         same to the byte, and so is every 403; none leaves a trace in the table.\n{body}"
     );
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/attacks.md");
-    if std::env::var_os("UPDATE_ATTACKS").is_some() {
+    if updates() {
         std::fs::write(file, &report).unwrap();
     }
     let recorded = std::fs::read_to_string(file).unwrap_or_default();

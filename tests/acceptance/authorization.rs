@@ -5,101 +5,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::table::StoredSigningKeys;
-use users::local::{ENDPOINTS, SigningKey, TokenClaims};
+use users::local::{SigningKey, TokenClaims};
 
-use crate::harness::{ACME, Answer, Call, Invocation, JANE, START, World, endpoint};
+use crate::endpoints::rows;
+use crate::harness::{ACME, Answer, Invocation, JANE, START, World, endpoint};
 use crate::key_pairs::{Ed25519, Hmac, KeyPair, SECRET, every_algorithm, jws};
-
-/// An endpoint, who may call it, and a request of it that is right.
-pub struct Row {
-    pub route: &'static str,
-    /// The role that opens it; `None` where it is public.
-    pub role: Option<&'static str>,
-    /// The claims that it reads for ids.
-    pub reads: &'static [&'static str],
-    pub query: &'static str,
-    pub body: &'static str,
-    /// The status of that request by who may call.
-    pub status: u16,
-}
-
-const ROWS: [Row; 6] = [
-    Row {
-        route: "POST /api/users",
-        role: Some("Admin"),
-        reads: &["sub", "OrganizationId"],
-        query: "",
-        body: r#"{"FirstName":"Jane","LastName":"Smith","Email":"jane@example.com"}"#,
-        status: 200,
-    },
-    Row {
-        route: "GET /api/users/profile",
-        role: Some("Customer"),
-        reads: &["sub", "OrganizationId"],
-        query: "",
-        body: "",
-        status: 200,
-    },
-    Row {
-        route: "GET /api/users/exists",
-        role: None,
-        reads: &[],
-        query: "?Email=jane%40example.com",
-        body: "",
-        status: 200,
-    },
-    Row {
-        route: "GET /api/users/organizations",
-        role: Some("Admin"),
-        reads: &["sub"],
-        query: "",
-        body: "",
-        status: 200,
-    },
-    Row {
-        route: "GET /api/users/customer-association",
-        role: Some("Admin"),
-        reads: &["OrganizationId"],
-        query: "?UserId=kp_abc123def456",
-        body: "",
-        status: 200,
-    },
-    Row {
-        route: "GET /api/users/customer-associations",
-        role: Some("Admin"),
-        reads: &["OrganizationId"],
-        query: "?UserId=kp_abc123def456",
-        body: "",
-        status: 200,
-    },
-];
 
 /// The platform's roles.
 const ROLES: [&str; 3] = ["Admin", "Customer", "SalesRep"];
-
-impl Row {
-    pub fn call(&self, world: &World) -> Call {
-        let (method, path) = self.route.split_once(' ').unwrap();
-        let path = format!("{path}{}", self.query);
-        if method == "POST" { world.post(&path, self.body) } else { world.get(&path) }
-    }
-}
-
-/// The rows with their endpoints, after the check that neither lacks the other.
-fn rows() -> Vec<&'static Row> {
-    let mut routes: Vec<_> =
-        ENDPOINTS.iter().map(|endpoint| format!("{} {}", endpoint.method, endpoint.path)).collect();
-    let mut known: Vec<_> = ROWS.iter().map(|row| row.route.to_owned()).collect();
-    routes.sort();
-    known.sort();
-    assert_eq!(routes, known, "an endpoint without a row, or a row without its endpoint");
-    ROWS.iter().collect()
-}
-
-/// The rows of the endpoints that take a token.
-pub fn secured_rows() -> Vec<&'static Row> {
-    rows().into_iter().filter(|row| row.role.is_some()).collect()
-}
 
 /// Every kind of caller: none, four whose token does not count, one for each role.
 fn callers(world: &World, role: &str) -> Vec<(&'static str, Option<String>)> {

@@ -13,6 +13,7 @@ use shared::Endpoint;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::document;
+use crate::endpoints::route;
 use crate::harness::{ACME, Answer, ENDPOINTS, Invocation, JANE, World};
 
 const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -250,10 +251,6 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(text).collect()
 }
 
-fn route(endpoint: &Endpoint) -> String {
-    format!("{} {}", endpoint.method, endpoint.path)
-}
-
 fn operation(endpoint: &Endpoint) -> &'static Operation {
     &CONTRACT.operations[&route(endpoint)]
 }
@@ -348,6 +345,10 @@ fn the_examples_are_the_documents_and_what_they_are_examples_of() {
             }
         }
         let (section, email) = (route(&endpoint), "jane@example.com");
+        // An endpoint that the customer's document does not know has examples of its own.
+        if !document::has(&section) {
+            continue;
+        }
         let shown =
             |contents: &BTreeMap<String, Content>| contents["application/json"].examples["document"].clone();
         let status = if endpoint.name == "create-user" { 201 } else { 200 };

@@ -14,7 +14,8 @@ use serde_json::json;
 use shared::App;
 use shared::table::Table;
 
-use crate::faults::{Fault, KEYS, Proxy, TRANSACTION, is};
+use crate::endpoints::TRANSACTION;
+use crate::faults::{Fault, KEYS, Proxy, is};
 use crate::harness::{self, ACME, Answer, GLOBEX, Invocation, World, endpoint, text};
 
 const ORGANIZATIONS: [&str; 4] = [ACME, GLOBEX, "org_third", "org_fourth"];

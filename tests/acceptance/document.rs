@@ -98,6 +98,11 @@ fn example(section: &str, which: &str) -> String {
     found.unwrap().block.join("\n")
 }
 
+/// Whether the document has a section of an endpoint.
+pub fn has(section: &str) -> bool {
+    pieces().iter().any(|piece| piece.section == section)
+}
+
 /// The `curl` line that a section of the document shows, with a token and an e-mail address put in.
 pub fn example_request(world: &World, section: &str, bearer: &str, email: &str) -> Call {
     let curl = example(section, EXAMPLE_REQUEST).replace(HIDDEN_EMAIL, email);

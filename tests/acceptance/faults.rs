@@ -3,12 +3,12 @@
 //! 503, never a 500 and never late, and the table is whole.
 //!
 //! `docs/faults.md` is the matrix of what came of it, held against a new run by the test.
-//! `UPDATE_FAULTS=1 cargo test faults` writes it anew.
+//! `cargo accept faults` writes it anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -20,8 +20,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::endpoints::{BATCH, CLAIM, QUERY, Row, TRANSACTION, TableCall, row, rows};
 use crate::engine::engine;
-use crate::harness::{ACME, ENDPOINTS, GLOBEX, JANE, World, respond};
+use crate::harness::{ACME, ENDPOINTS, GLOBEX, World, respond, updates};
 
 /// What is left of an invocation's time when a request comes.
 const TIME_LEFT: Duration = Duration::from_secs(10);
@@ -83,77 +84,45 @@ const FAULTS: [(Fault, &str); 19] = [
     (CredentialsExpired, "`ExpiredTokenException`"),
 ];
 
-/// A call: its operation and the start of the partition key that it is about.
-pub type Call = (&'static str, &'static str);
-
 /// What an endpoint is asked, what it answers when all is well, and its calls to the table.
 struct Path {
     name: &'static str,
     endpoint: &'static str,
     status: u16,
-    calls: &'static [Call],
+    calls: Vec<TableCall>,
 }
 
-pub const KEYS: Call = ("GetItem", "SIGNING_KEYS");
-const CLAIM: Call = ("GetItem", "EMAIL#");
-pub const TRANSACTION: Call = ("TransactWriteItems", "");
-const BATCH: Call = ("BatchGetItem", "");
-const QUERY: Call = ("Query", "");
+pub const KEYS: TableCall = ("GetItem", "SIGNING_KEYS");
 
-const PATHS: [Path; 9] = [
-    Path {
-        name: "create-user, new",
-        endpoint: "create-user",
-        status: 201,
-        calls: &[KEYS, BATCH, TRANSACTION],
-    },
-    Path {
-        name: "create-user, registered",
-        endpoint: "create-user",
-        status: 200,
-        calls: &[KEYS, BATCH, TRANSACTION, ("GetItem", "USER#")],
-    },
-    Path { name: "get-profile", endpoint: "get-profile", status: 200, calls: &[KEYS, BATCH] },
-    Path {
-        name: "check-user-exists",
-        endpoint: "check-user-exists",
-        status: 200,
-        calls: &[("UpdateItem", "RATE#"), CLAIM],
-    },
-    Path {
-        name: "list-organizations",
-        endpoint: "list-organizations",
-        status: 200,
-        calls: &[KEYS, QUERY, BATCH],
-    },
-    Path {
-        name: "list-organizations, by e-mail",
-        endpoint: "list-organizations",
-        status: 200,
-        calls: &[KEYS, QUERY, CLAIM, BATCH],
-    },
-    Path {
-        name: "get-customer-association",
-        endpoint: "get-customer-association",
-        status: 200,
-        calls: &[KEYS, ("GetItem", "USER#")],
-    },
-    Path {
-        name: "list-customer-associations",
-        endpoint: "list-customer-associations",
-        status: 200,
-        calls: &[KEYS, QUERY],
-    },
-    Path {
-        name: "list-customer-associations, of a stranger",
-        endpoint: "list-customer-associations",
-        status: 200,
-        calls: &[QUERY, BATCH],
-    },
-];
+/// The way of each endpoint's row, and the others.
+static PATHS: LazyLock<Vec<Path>> = LazyLock::new(|| {
+    let of_row = |row: &Row| {
+        let endpoint = row.endpoint();
+        let keys = endpoint.policy.map(|_| KEYS);
+        let calls = keys.into_iter().chain(row.waves.concat()).collect();
+        Path { name: row.way, endpoint: endpoint.name, status: row.status, calls }
+    };
+    let other = |name, endpoint, status, calls| Path { name, endpoint, status, calls };
+    let mut paths: Vec<_> = rows().iter().map(of_row).collect();
+    paths.extend([
+        other("create-user, new", "create-user", 201, vec![KEYS, BATCH, TRANSACTION]),
+        other("list-organizations, by e-mail", "list-organizations", 200, vec![KEYS, QUERY, CLAIM, BATCH]),
+        other(
+            "list-customer-associations, of a stranger",
+            "list-customer-associations",
+            200,
+            vec![QUERY, BATCH],
+        ),
+    ]);
+    paths
+});
+
+fn path(name: &str) -> &'static Path {
+    PATHS.iter().find(|path| path.name == name).unwrap()
+}
 
 /// Whether a fault can happen to a call, and how often.
-fn can_happen(fault: Fault, (operation, _): Call, always: bool) -> bool {
+fn can_happen(fault: Fault, (operation, _): TableCall, always: bool) -> bool {
     match fault {
         // One refused connection among others is what a closed one is.
         Refused => always,
@@ -176,7 +145,7 @@ type Schedule = dyn Fn(&[u8]) -> Option<Fault> + Send + Sync;
 
 impl Proxy {
     /// Does one fault to the calls that match, the first or all.
-    async fn start(table: SocketAddr, call: Call, fault: Fault, always: bool) -> Self {
+    async fn start(table: SocketAddr, call: TableCall, fault: Fault, always: bool) -> Self {
         let matched = Arc::new(AtomicUsize::new(0));
         let counter = matched.clone();
         let schedule = move |request: &[u8]| {
@@ -274,7 +243,7 @@ async fn serve(mut client: TcpStream, table: SocketAddr, schedule: Arc<Schedule>
     }
 }
 
-pub fn is((operation, key): Call, request: &[u8]) -> bool {
+pub fn is((operation, key): TableCall, request: &[u8]) -> bool {
     let head = String::from_utf8_lossy(request);
     let called = head
         .to_ascii_lowercase()
@@ -341,15 +310,15 @@ fn exception(code: &str) -> Vec<u8> {
 struct Case {
     number: usize,
     path: &'static Path,
-    call: Call,
+    call: TableCall,
     fault: Fault,
     always: bool,
 }
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for path in &PATHS {
-        for &call in path.calls {
+    for path in PATHS.iter() {
+        for &call in &path.calls {
             for (fault, _) in FAULTS {
                 for always in [false, true] {
                     if can_happen(fault, call, always) {
@@ -376,11 +345,8 @@ impl Case {
             payload["sub"] = "kp_unknown".into();
             payload["email"] = "jane@example.com".into();
         }
-        let query = match self.path.endpoint {
-            "check-user-exists" => "Email=jane%40example.com".to_owned(),
-            _ if self.path.name.ends_with("stranger") => "UserId=kp_unknown".to_owned(),
-            _ => format!("UserId={JANE}"),
-        };
+        let stranger = self.path.name.ends_with("stranger");
+        let query = if stranger { "UserId=kp_unknown" } else { row(self.path.endpoint).query };
         // Each client of its own, so that no limit is met.
         let source_ip = format!("10.0.{}.{}", self.number / 200, self.number % 200);
         let body = json!({ "FirstName": "A", "LastName": "B", "Email": self.email() });
@@ -501,7 +467,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
 
     let report = report(&results);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
-    if std::env::var_os("UPDATE_FAULTS").is_some() {
+    if updates() {
         std::fs::write(file, &report).unwrap();
     }
     let recorded = std::fs::read_to_string(file).unwrap_or_default();
@@ -514,7 +480,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_while() {
     let world = World::start().await;
-    let path = PATHS.iter().find(|path| path.endpoint == "check-user-exists").unwrap();
+    let path = path("check-user-exists");
     let proxy = Proxy::start(world.dynamodb_address(), path.calls[0], KeyThrottled, true).await;
     let app = app(&world, &proxy.url);
     let case = Case { number: 0, path, call: path.calls[0], fault: KeyThrottled, always: true };
@@ -561,7 +527,7 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
             })
         });
         let app = crate::harness::app(table, world.system.clock().clone(), &[]);
-        let case = Case { number, path: &PATHS[0], call: TRANSACTION, fault, always: false };
+        let case = Case { number, path: path("create-user, new"), call: TRANSACTION, fault, always: false };
         let (endpoint, event) = case.request(&world);
         let response = respond(endpoint, &app, event, TIME_LEFT).await;
         assert_eq!(response.status(), 201, "{fault:?}: {response:?}");
@@ -592,7 +558,7 @@ async fn an_outage_of_the_table_is_not_multiplied() {
     let always = |fault| Proxy::start(world.dynamodb_address(), BATCH, fault, true);
     let proxy = always(Error500).await;
     let app = app(&world, &proxy.url);
-    let case = Case { number: 0, path: &PATHS[0], call: BATCH, fault: Error500, always: true };
+    let case = Case { number: 0, path: path("create-user, new"), call: BATCH, fault: Error500, always: true };
     let calls = (0..60).map(|_| {
         let (endpoint, event) = case.request(&world);
         respond(endpoint, &app, event, TIME_LEFT)
@@ -613,7 +579,7 @@ fn report(results: &BTreeMap<usize, (Case, u16)>) -> String {
          request sent again succeeds. `–`: it cannot happen.\n",
         results.len()
     );
-    for path in &PATHS {
+    for path in PATHS.iter() {
         let columns: Vec<_> = path
             .calls
             .iter()

@@ -672,6 +672,11 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     panic!("this never came: {what}");
 }
 
+/// Whether what is recorded is to be written anew, as `insta` does with snapshots: by `cargo accept`.
+pub fn updates() -> bool {
+    std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always")
+}
+
 /// The folder of the workspace's binaries, built with what this test run has compiled already.
 pub fn built_binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();

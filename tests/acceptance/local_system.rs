@@ -100,7 +100,7 @@ async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
     for endpoint in crate::harness::ENDPOINTS {
         let called = |line: &&&String| line.split(['"', ' ', '?']).any(|word| word.ends_with(endpoint.path));
         let matching = commands.iter().filter(called).count();
-        assert_eq!(matching, 1, "{}: {commands:#?}", endpoint.path);
+        assert_eq!(matching, 1, "cli/src/commands/serve.rs, {}: {commands:#?}", endpoint.path);
     }
     assert!(served.greeting.iter().any(|line| line.starts_with("DynamoDB  http://127.0.0.1:")));
     assert!(served.greeting.iter().any(|line| line.starts_with("Data      in memory")));

@@ -1,4 +1,7 @@
 //! `GET /api/users/exists`: whether a user account exists for an e-mail address.
+//!
+//! It takes no token, so the [`shared::table::RateLimiter`] comes first: what it refuses is not looked up, and
+//! an invalid address counts as any other request.
 
 use serde::Serialize;
 use shared::http::{Request, Response};

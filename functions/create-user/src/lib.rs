@@ -1,6 +1,10 @@
 //! `POST /api/users`: creates a user account and adds it to the caller's organization. If the e-mail
 //! address is already registered on the platform, the existing account is reused and only the
 //! organization membership is added.
+//!
+//! [`shared::table::Table::registration`] says which of the two it will be, and
+//! [`shared::table::Table::create_account`], one transaction, whether it was: of many who create one address at
+//! once, one makes the account and the others join it.
 
 use serde::Deserialize;
 use shared::auth::Policy;

@@ -1,5 +1,7 @@
 //! `GET /api/users/customer-association`: the customer record linked to a user within the caller's
 //! organization, which is read from the token's claims.
+//!
+//! One read of the table, [`shared::table::Table::customer_association`].
 
 use shared::auth::Policy;
 use shared::http::{CustomerAssociationView, Request, Response};

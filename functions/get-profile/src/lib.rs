@@ -1,5 +1,7 @@
 //! `GET /api/users/profile`: the profile of the currently authenticated user. The user id and the
 //! organization id are read from the token's claims.
+//!
+//! One read of the table, [`shared::table::Table::member`]: who is no member has no profile there.
 
 use shared::auth::Policy;
 use shared::http::{Request, Response, UserView};

@@ -1,5 +1,8 @@
 //! `GET /api/users/customer-associations`: all customer associations of a user across all
 //! organizations.
+//!
+//! Across organizations only for a user whom the caller's own organization knows;
+//! [`shared::table::Table::customer_associations`] says how that is kept from strangers.
 
 use shared::auth::Policy;
 use shared::http::{CustomerAssociationView, Request, Response};

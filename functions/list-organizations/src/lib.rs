@@ -1,5 +1,8 @@
 //! `GET /api/users/organizations`: the organizations that the currently authenticated user belongs
 //! to. The user id and the e-mail address are read from the token's claims.
+//!
+//! [`shared::table::Table::organization_ids_of`] has the memberships, [`shared::table::Table::organizations`]
+//! their names.
 
 use serde::Serialize;
 use shared::auth::{Caller, Policy};

@@ -1,5 +1,7 @@
 //! Scheduled, every few minutes: fetches the identity provider's signing keys and stores them in the
 //! table, so that no request ever waits for the provider.
+//!
+//! [`RefreshSigningKeys`] is what a run does; [`shared::auth::PublishedKeys`] says which keys are kept.
 
 mod https;
 

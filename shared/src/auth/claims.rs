@@ -75,12 +75,18 @@ impl Caller {
         }
     }
 
-    /// The user's id; without it the token does not count here.
+    /// The user's id.
+    ///
+    /// # Errors
+    /// A token without one does not count where it is asked for: 401, and the log says what was looked for.
     pub fn user_id(&self) -> Result<&UserId, Error> {
         self.user_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
-    /// The organization that the token is for; without it the token does not count here.
+    /// The id of the organization that the token is for.
+    ///
+    /// # Errors
+    /// The same as of [`Caller::user_id`].
     pub fn organization_id(&self) -> Result<&OrganizationId, Error> {
         self.organization_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }

@@ -31,7 +31,7 @@ pub enum AudienceClaim {
     ClientId,
 }
 
-/// A claim and the text that it must be.
+/// What tells an access token from the provider's other tokens: a claim and the text that it must be.
 #[derive(Clone, Debug)]
 pub struct TokenType {
     /// The claim.

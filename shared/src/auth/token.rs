@@ -32,6 +32,15 @@ impl TokenVerifier {
     }
 
     /// The bearer of the request's token, if it carries the policy's role.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TokenMissing`], [`ErrorKind::TokenInvalid`] or [`ErrorKind::RoleMissing`];
+    /// [`ErrorKind::Unavailable`] where there are no signing keys and none can be read.
+    ///
+    /// [`ErrorKind::TokenMissing`]: crate::error::ErrorKind::TokenMissing
+    /// [`ErrorKind::TokenInvalid`]: crate::error::ErrorKind::TokenInvalid
+    /// [`ErrorKind::RoleMissing`]: crate::error::ErrorKind::RoleMissing
+    /// [`ErrorKind::Unavailable`]: crate::error::ErrorKind::Unavailable
     pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
         let token = bearer_token(request.authorization())?;
         let caller = self.verify(token).await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::{CustomerAssociation, PhoneNumber, User};
 
-/// A user's four fields. One that was never given is `null`.
+/// A user's four fields, `FirstName`, `LastName`, `Email` and `PhoneNumber`. One that was never given is `null`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserView<'a> {
@@ -36,7 +36,7 @@ impl<'a> UserView<'a> {
     }
 }
 
-/// A customer association.
+/// A customer association: `UserId`, `CustomerNumber` and `OrganizationId`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CustomerAssociationView<'a> {

@@ -21,7 +21,7 @@ pub enum AssociateError {
 }
 
 impl Table {
-    /// The association of a user with a customer account of the organization.
+    /// The association of a user with a customer account of the organization; `None` where there is none.
     pub async fn customer_association(
         &self,
         user: &UserId,

@@ -9,7 +9,8 @@ use crate::model::{Email, UserId};
 pub(super) const USER_ID: &str = "UserId";
 
 impl Table {
-    /// The id of the account that is registered under an e-mail address.
+    /// The id of the account that is registered under an e-mail address, however that is spelled: see
+    /// [`Email::normalized`]. `None` where there is none.
     pub async fn user_id_of(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let claim = self.get(Key::email_claim(&email.normalized())).await?;
         claim.map(|claim| user_id(&claim)).transpose()

@@ -79,6 +79,10 @@ const MAX_BATCHES_AT_ONCE: usize = 8;
 const MAX_BATCH_ROUNDS: u32 = 5;
 
 /// The one DynamoDB table. A clone is a handle to the same connections.
+///
+/// Its methods are the access patterns: each takes and gives types of [`crate::model`], and fails with
+/// [`Error::unavailable`] where the table cannot be reached or throttles past the retries (three tries of at most
+/// 1.5 s each), with [`Error::defect`] where an item is not what this service writes.
 #[derive(Clone)]
 pub struct Table {
     client: Client,

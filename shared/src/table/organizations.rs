@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::{Organization, OrganizationId};
 
 impl Table {
-    /// An organization.
+    /// An organization by id; `None` where there is none.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
         self.get(Key::organization(id)).await?.map(|item| from_item(&item)).transpose()
     }

@@ -6,7 +6,7 @@ use super::{Table, time};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-/// The signing-keys item.
+/// What `refresh-signing-keys` keeps for the functions that take tokens: the provider's keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredSigningKeys {
     /// The keys, a JWK Set (RFC 7517).

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
 
 impl Table {
-    /// A user.
+    /// A user by id; `None` where there is none.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
         self.get(Key::user(id)).await?.map(|item| from_item(id.clone(), &item)).transpose()
     }
