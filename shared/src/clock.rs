@@ -51,6 +51,17 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
+/// How long that is, as a person says it: `42 s`, `3 min`, `23 h`, `12 days`.
+#[must_use]
+pub fn in_words(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

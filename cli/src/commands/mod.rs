@@ -1,6 +1,7 @@
 //! The commands: a module each, with its arguments and what it does.
 
 mod customer;
+mod doctor;
 mod failure;
 mod organization;
 mod output;
@@ -67,6 +68,11 @@ enum Command {
         after_help = "Example:\n  users customer associate --user kp_abc123def456 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
+    /// Says whether an installation is right, and why a token is refused
+    #[command(
+        after_help = "Example:\n  users doctor --scan\n  users token --user u --organization o --role Admin | users doctor --token-file -\n  users doctor --settings settings.json --table users-prod --region us-east-1"
+    )]
+    Doctor(doctor::Doctor),
 }
 
 fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
@@ -87,6 +93,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Organization(command) => organization::run(command, output).await,
             Command::User(command) => user::run(command, output).await,
             Command::Customer(command) => customer::run(command, output).await,
+            Command::Doctor(doctor) => doctor::run(doctor, output).await,
         }
     });
     // What is still running then, a password's hash say, is nobody's any more.

@@ -11,6 +11,7 @@ mod email_claims;
 mod error;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+mod invariants;
 mod item;
 mod keys;
 mod list;
@@ -19,6 +20,7 @@ mod observer;
 mod organizations;
 mod rate_limit;
 mod records;
+mod server_time;
 mod signing_keys;
 mod time;
 mod transaction;
@@ -39,10 +41,12 @@ use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 pub use accounts::{Creation, Joining, NewMembership, Registration};
 pub use administration::TableDescription;
 pub use customer_associations::AssociateError;
+pub use invariants::{Examination, Link, Phase, Repair, Violation};
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
 pub use observer::CallObserver;
 pub use rate_limit::RateLimiter;
 pub use records::{Record, RecordPage, RecordPageStart};
+pub use server_time::ClockSkew;
 pub use signing_keys::StoredSigningKeys;
 
 use item::{Item, NewItem};

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 
@@ -12,7 +12,10 @@ use super::{Table, error};
 use crate::error::Error;
 
 /// How often a transaction is tried that others get in the way of.
-const MAX_CONFLICT_ROUNDS: u32 = 8;
+pub(super) const MAX_CONFLICT_ROUNDS: u32 = 8;
+
+/// The condition that an attribute has a value.
+const EQUAL: &str = "#attribute = :value";
 
 /// What a [`Transaction`] came to.
 pub(super) enum Outcome {
@@ -91,14 +94,48 @@ impl Transaction {
         self.with(kind, update.build().map(|update| TransactWriteItem::builder().update(update).build()))
     }
 
-    /// Demands that an item exists, without touching it.
-    pub(super) fn demand(self, key: Key) -> Self {
+    /// Deletes an item, if it is there.
+    pub(super) fn delete(self, key: Key) -> Self {
         let kind = key.kind();
-        let check = ConditionCheck::builder()
+        let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key.into_attributes()));
+        self.with(kind, delete.build().map(|delete| TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// Deletes an item of which an attribute must have this value.
+    pub(super) fn delete_if(self, key: Key, (attribute, value): (&str, &str)) -> Self {
+        let kind = key.kind();
+        let delete = Delete::builder()
             .table_name(&self.table.name)
             .set_key(Some(key.into_attributes()))
-            .condition_expression(keys::PRESENT)
+            .condition_expression(EQUAL)
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
             .build();
+        self.with(kind, delete.map(|delete| TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// Demands that an item exists, without touching it.
+    pub(super) fn demand(self, key: Key) -> Self {
+        self.check(key, ConditionCheck::builder().condition_expression(keys::PRESENT))
+    }
+
+    /// Demands that an item does not exist.
+    pub(super) fn demand_absent(self, key: Key) -> Self {
+        self.check(key, ConditionCheck::builder().condition_expression(keys::ABSENT))
+    }
+
+    /// Demands that an attribute of an item has this value.
+    pub(super) fn demand_that(self, key: Key, (attribute, value): (&str, &str)) -> Self {
+        let check = ConditionCheck::builder()
+            .condition_expression(EQUAL)
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
+        self.check(key, check)
+    }
+
+    fn check(self, key: Key, check: aws_sdk_dynamodb::types::builders::ConditionCheckBuilder) -> Self {
+        let kind = key.kind();
+        let check = check.table_name(&self.table.name).set_key(Some(key.into_attributes())).build();
         self.with(kind, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
     }
 
