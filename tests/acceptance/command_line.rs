@@ -16,7 +16,7 @@ pub async fn users(arguments: &[&str]) -> Output {
     Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
 
-fn users_binary() -> PathBuf {
+pub fn users_binary() -> PathBuf {
     built_binaries().join("users")
 }
 
@@ -223,6 +223,7 @@ async fn wrong_usage_is_exit_status_2_and_every_help_has_an_example() {
         "user get",
         "customer associate",
         "customer dissociate",
+        "doctor",
     ] {
         let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let output = users(&arguments).await;

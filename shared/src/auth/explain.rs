@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::ClaimPath;
 use super::claims::{self, Caller, OrganizationSource, alternatives, find};
 use super::jws::Jws;
 use super::policy::Policy;
@@ -119,20 +120,23 @@ impl TokenVerifier {
                  another environment's?",
             ),
             About::Audience => {
-                let (claim, advice) = match rules.audience_claim {
+                let (claim, value, advice) = match rules.audience_claim {
                     AudienceClaim::Aud => (
                         "aud",
+                        value("aud"),
                         "ask the provider for a token for this API (an audience, scope or resource in the request). Only \
                          if it is one, give TOKEN_AUDIENCE what it carries",
                     ),
-                    AudienceClaim::ClientId => (
+                    AudienceClaim::ClientId if claims.contains_key("aud") => (
                         "client_id",
-                        "with CLAIM_AUDIENCE=client_id a token with an aud, such as an ID token, is for somebody else; \
-                         TOKEN_AUDIENCE must be the client_id",
+                        format!("{} beside the aud {}", value("client_id"), value("aud")),
+                        "it is for whom its aud names, or an ID token. If that is this API, give CLAIM_AUDIENCE=aud and \
+                         TOKEN_AUDIENCE the aud",
                     ),
+                    AudienceClaim::ClientId => {
+                        ("client_id", value("client_id"), "TOKEN_AUDIENCE must be the client's id")
+                    }
                 };
-                let both = || format!("{}, and aud is {}", value(claim), value("aud"));
-                let value = if claim == "aud" { value(claim) } else { both() };
                 (claim.to_owned(), against(held, &value, "TOKEN_AUDIENCE", &rules.audience), advice)
             }
             About::Type => {
@@ -174,32 +178,27 @@ impl TokenVerifier {
     fn look_at_caller(&self, claims: &Map<String, Value>, findings: &mut Findings) {
         let names = &self.rules.claim_names;
         let caller = Caller::from_claims(claims, names);
-        let of = |paths: &[_]| shown(find(claims, paths).map(|(_, found)| found));
-        let user = format!("{}: it is {}", alternatives(&names.user_id), of(&names.user_id));
         match caller.user_id() {
             Ok(id) => findings.add(Standing::Right, "user id", id.to_string(), None),
-            Err(error) => findings.add(
-                Standing::Lacking,
-                "user id",
-                format!("{}; {user}", error.log().unwrap_or_default()),
-                Some("CLAIM_USER_ID must name the claim with the account's id (docs/identity-providers.md)"),
-            ),
+            Err(error) => {
+                let advice =
+                    "CLAIM_USER_ID must name the claim with the account's id (docs/identity-providers.md)";
+                let found = lacking(&error, claims, &names.user_id);
+                findings.add(Standing::Lacking, "user id", found, Some(advice));
+            }
         }
-        let (organization, advice) = match &names.organization_id {
-            OrganizationSource::Claims(paths) => (
-                format!("{}: it is {}", alternatives(paths), of(paths)),
-                "CLAIM_ORGANIZATION_ID must name the claim with it, or ORGANIZATION_ID be the one organization",
-            ),
-            OrganizationSource::Fixed(_) => (String::new(), ""),
-        };
-        match caller.organization_id() {
-            Ok(id) => findings.add(Standing::Right, "organization", id.to_string(), None),
-            Err(error) => findings.add(
-                Standing::Lacking,
-                "organization",
-                format!("{}; {organization}", error.log().unwrap_or_default()),
-                Some(advice),
-            ),
+        match (caller.organization_id(), &names.organization_id) {
+            (Err(error), OrganizationSource::Claims(paths)) => {
+                let advice = "CLAIM_ORGANIZATION_ID must name the claim with it, or ORGANIZATION_ID be the one organization";
+                let found = lacking(&error, claims, paths);
+                findings.add(Standing::Lacking, "organization", found, Some(advice));
+            }
+            (Ok(id), OrganizationSource::Claims(_)) => {
+                findings.add(Standing::Right, "organization", id.to_string(), None);
+            }
+            (_, OrganizationSource::Fixed(id)) => {
+                findings.add(Standing::Right, "organization", format!("{id}, by ORGANIZATION_ID"), None);
+            }
         }
         match claims::email(claims, names) {
             _ if names.email.is_empty() => {
@@ -225,9 +224,13 @@ impl TokenVerifier {
         }
         let found = match find(claims, &names.roles) {
             None => format!("the token lacks the claim {claim}"),
-            Some((_, roles)) => {
+            Some((_, found)) => {
                 let (admin, customer) = (role_names.of(Policy::Admin), role_names.of(Policy::Customer));
-                format!("neither {admin} nor {customer} is in {claim}: it is {}", shown(Some(roles)))
+                let roles = match caller.roles() {
+                    [] => format!("holds no role: it is {}", shown(Some(found))),
+                    roles => format!("gives {}: neither {admin} nor {customer}", shown(Some(&roles.into()))),
+                };
+                format!("{claim} {roles}")
             }
         };
         let advice = "CLAIM_ROLES must name the claim with the roles, ROLE_ADMIN and ROLE_CUSTOMER what they are called \
@@ -236,8 +239,8 @@ impl TokenVerifier {
     }
 }
 
-const FETCH: &str = "the provider's keys come into the table every five minutes: invoke refresh-signing-keys, and look \
-                     at what it logs. Or is the token another environment's?";
+const FETCH: &str = "is the token of another environment, or locally of another data directory? A provider's new key is \
+                     in the table within five minutes: see what refresh-signing-keys logs";
 
 #[derive(Default)]
 struct Findings(Vec<Finding>);
@@ -303,6 +306,15 @@ fn against(held: Result<(), &'static str>, value: &str, setting: &str, expected:
     match held {
         Ok(()) => value.to_owned(),
         Err(why) => format!("{why}: it is {value}, and {setting} is {expected}"),
+    }
+}
+
+/// Why an id is not there, with what is.
+fn lacking(error: &Error, claims: &Map<String, Value>, paths: &[ClaimPath]) -> String {
+    let why = error.log().unwrap_or_default();
+    match find(claims, paths) {
+        None => why.to_owned(),
+        Some((_, found)) => format!("{why}: it is {}", shown(Some(found))),
     }
 }
 

@@ -400,3 +400,76 @@ impl Misfits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::model::{Organization, User};
+
+    fn records_of(number: usize) -> [Record; 5] {
+        let id: UserId = format!("user_{number}").parse().unwrap();
+        let organization_id: OrganizationId = "org_1".parse().unwrap();
+        let email = format!("U{number}@Example.com");
+        let user = User {
+            id: id.clone(),
+            first_name: "Some".parse().unwrap(),
+            last_name: "One".parse().unwrap(),
+            email: email.parse().unwrap(),
+            preferred_email: None,
+            phone_number: None,
+        };
+        let (time, nobody) = (Timestamp::from_millis(0), id.clone());
+        [
+            Record::EmailClaim { email: email.to_lowercase(), user_id: id.clone() },
+            Record::User { user: Box::new(user), created_at: time, created_by: nobody.clone() },
+            Record::Membership {
+                user_id: id.clone(),
+                organization_id: organization_id.clone(),
+                joined_at: time,
+                added_by: nobody,
+            },
+            Record::CustomerAssociation(CustomerAssociation {
+                user_id: id.clone(),
+                customer_number: "C-1".parse().unwrap(),
+                organization_id: organization_id.clone(),
+            }),
+            Record::Organization(Organization {
+                id: organization_id,
+                name: "One".parse().unwrap(),
+                slug: "one".parse().unwrap(),
+            }),
+        ]
+    }
+
+    /// What is suspected of a table of ten users without some records of the fourth.
+    fn suspected_without(left_out: &[usize]) -> (usize, Vec<usize>) {
+        let records = || {
+            let all = (0..10)
+                .flat_map(|number| records_of(number).into_iter().enumerate().map(move |r| (number, r)));
+            all.filter(|(number, (index, _))| *number != 3 || !left_out.contains(index))
+        };
+        let mut fingerprints = Fingerprints::default();
+        for (_, (_, record)) in records() {
+            fingerprints.add(&record);
+        }
+        let kept = fingerprints.users.len() + fingerprints.users_named.len() + fingerprints.holders.len();
+        let misfits = fingerprints.misfits();
+        let suspects = records().filter_map(|(_, (index, record))| misfits.suspect(record).map(|_| index));
+        (kept, suspects.collect())
+    }
+
+    #[test]
+    fn a_table_that_is_whole_leaves_nothing_and_costs_8_bytes_a_saying() {
+        // The user, its name in its other items, and its address as user and claim say.
+        assert_eq!(suspected_without(&[]), (40, vec![]));
+    }
+
+    #[test]
+    fn what_is_left_of_a_user_is_suspected() {
+        assert_eq!(suspected_without(&[0]).1, [1], "without the claim");
+        assert_eq!(suspected_without(&[1]).1, [0, 2, 3], "without the user");
+        assert_eq!(suspected_without(&[0, 1]).1, [2, 3], "without both");
+        assert_eq!(suspected_without(&[2, 3]).1, [0; 0], "without what need not be there");
+    }
+}

@@ -26,3 +26,22 @@ pub(super) fn check(skew: Option<ClockSkew>) -> Check {
         "set it by NTP: beyond 60 s what is said here of a token's times is wrong, beyond 5 min AWS refuses requests",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skew_is_right_to_5_s_and_wrong_beyond_the_leeway() {
+        let of = |seconds, ahead| {
+            let check = check(Some(ClockSkew { at_least: Duration::from_secs(seconds), ahead }));
+            serde_json::to_value(check).unwrap()
+        };
+        assert_eq!(of(5, true)["State"], "ok");
+        assert_eq!(of(6, true)["State"], "warning");
+        assert_eq!(of(60, false)["Found"], "this machine's is 60 s behind that of the table's server");
+        assert_eq!(of(60, false)["State"], "warning");
+        assert_eq!(of(61, false)["State"], "wrong");
+        assert_eq!(serde_json::to_value(check(None)).unwrap()["State"], "note");
+    }
+}

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use shared::table::{Examination, KeyKind, Link, Repair, TableDescription, Violation};
 
-use super::Patient;
 use super::progress::Progress;
 use super::report::{Check, Report, State};
+use super::{Patient, Scan};
 use crate::commands::{Failure, Output};
 
 /// What a strongly consistent read of one unit reads.
@@ -23,7 +23,7 @@ pub(super) async fn check(
         0 | 1 => "about one read unit".to_owned(),
         units => format!("about {units} read units"),
     };
-    if !patient.scan {
+    if patient.scan == Scan::None {
         let found = format!("not looked at: --scan reads the whole table, {cost}");
         report.add(Check::new("invariants", State::Note, found));
         return Ok(());
@@ -38,7 +38,11 @@ pub(super) async fn check(
     }
     // A claim of another address is repaired only where the user has its own.
     violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
-    let repair = patient.repair && (!patient.may_ask || agreed(&violations)?);
+    let repair = match patient.scan {
+        Scan::None | Scan::Look => false,
+        Scan::AskAndRepair => agreed(&violations)?,
+        Scan::Repair => true,
+    };
     for violation in &violations {
         let words = Words::of(violation);
         let became = if repair { Some(patient.table.repair(violation).await?) } else { None };

@@ -42,14 +42,25 @@ pub(super) struct Doctor {
     table: TableArguments,
 }
 
-/// What is to be examined, and how much may be done about it.
+/// What is to be examined.
 struct Patient {
     table: shared::table::Table,
     is_local: bool,
     clock: Clock,
-    scan: bool,
-    repair: bool,
-    may_ask: bool,
+    scan: Scan,
+}
+
+/// What is done about the table's items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    /// Nothing.
+    None,
+    /// They are looked at.
+    Look,
+    /// They are looked at, and repaired if a person agrees.
+    AskAndRepair,
+    /// They are looked at and repaired.
+    Repair,
 }
 
 pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure> {
@@ -72,7 +83,13 @@ pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure
     };
     let table = table.open().await?;
     let clock = Clock::system();
-    let patient = Patient { table, is_local, clock, scan: scan || repair, repair, may_ask: !yes };
+    let scan = match (scan, repair, yes) {
+        (_, true, true) => Scan::Repair,
+        (_, true, false) => Scan::AskAndRepair,
+        (true, false, _) => Scan::Look,
+        (false, false, _) => Scan::None,
+    };
+    let patient = Patient { table, is_local, clock, scan };
 
     let mut report = Report::default();
     let examined = patient.examine(&settings, token.as_deref(), output, &mut report).await;

@@ -15,7 +15,8 @@ const MAX_OF_A_KIND: usize = 10;
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Check {
-    check: String,
+    #[serde(rename = "Check")]
+    name: String,
     state: State,
     found: String,
     advice: Option<String>,
@@ -46,8 +47,8 @@ impl State {
 }
 
 impl Check {
-    pub(super) fn new(check: impl Into<String>, state: State, found: impl Into<String>) -> Self {
-        Self { check: check.into(), state, found: found.into(), advice: None }
+    pub(super) fn new(name: impl Into<String>, state: State, found: impl Into<String>) -> Self {
+        Self { name: name.into(), state, found: found.into(), advice: None }
     }
 
     /// What to do about it.
@@ -59,8 +60,8 @@ impl Check {
     /// The names of checks have this width.
     fn lines(&self, width: usize) -> String {
         let (mark, style) = self.state.mark();
-        let (check, found) = (printable(&self.check), printable(&self.found));
-        let mut lines = format!("{style}{mark:<9}{style:#}  {check:<width$}  {found}");
+        let (name, found) = (printable(&self.name), printable(&self.found));
+        let mut lines = format!("{style}{mark:<9}{style:#}  {name:<width$}  {found}");
         if let Some(advice) = &self.advice {
             let _ = write!(lines, "\n{:9}  {:width$}  → {}", "", "", printable(advice));
         }
@@ -81,18 +82,18 @@ impl Report {
         if output.json {
             return output.records(&self.0, &[]);
         }
-        let width = self.0.iter().map(|check| printable(&check.check).chars().count()).max().unwrap_or(0);
+        let width = self.0.iter().map(|check| printable(&check.name).chars().count()).max().unwrap_or(0);
         let mut of_a_kind = BTreeMap::<_, usize>::new();
         let mut lines = Vec::new();
         for check in &self.0 {
-            let seen = of_a_kind.entry((&check.check, check.state)).or_default();
+            let seen = of_a_kind.entry((&check.name, check.state)).or_default();
             *seen += 1;
             if *seen <= MAX_OF_A_KIND {
                 lines.push(check.lines(width));
             }
         }
-        for ((check, _), seen) in of_a_kind.iter().filter(|(_, seen)| **seen > MAX_OF_A_KIND) {
-            lines.push(format!("… {} more: {check} (--json has all)", seen - MAX_OF_A_KIND));
+        for ((name, _), seen) in of_a_kind.iter().filter(|(_, seen)| **seen > MAX_OF_A_KIND) {
+            lines.push(format!("… {} more: {name} (--json has all)", seen - MAX_OF_A_KIND));
         }
         if !self.0.iter().any(|check| check.state == State::Wrong) {
             lines.push("nothing is wrong".to_owned());
