@@ -68,6 +68,12 @@ impl App {
         tokens.authorize(request, policy).await
     }
 
+    /// What verifies tokens; `None` in a function that takes none.
+    #[must_use]
+    pub fn token_verifier(&self) -> Option<&TokenVerifier> {
+        self.tokens.as_ref()
+    }
+
     /// The time, by the clock that the app was made with.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -47,6 +47,12 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl ConfigError {
+    /// Each setting that is wrong, with why.
+    #[must_use]
+    pub fn each(&self) -> &[String] {
+        &self.0
+    }
+
     /// One setting that is wrong, and why.
     pub(crate) fn of(setting: &str, why: impl fmt::Display) -> Self {
         Self(vec![format!("{setting} {why}")])

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use shared::App;
 use shared::table::StoredSigningKeys;
 
+use crate::doctor::assert_explained;
 use crate::endpoints::{Row, secured_rows};
-use crate::harness::{Answer, START, World, updates};
+use crate::harness::{Answer, START, World, endpoint, updates};
 use crate::key_pairs::{Ecdsa, KeyPair, every_algorithm, jws, signed_text};
 
 /// What an attack gets.
@@ -375,7 +376,7 @@ impl Answers {
 /// Puts each attack of a group to each endpoint.
 async fn hold(group: &str) {
     let (_, rows) = GROUPS.iter().find(|(name, _)| *name == group).unwrap();
-    let stage = Stage::start().await;
+    let stage = Box::pin(Stage::start()).await;
     let before = stage.world.items().await;
     let mut surprises = Vec::new();
     for row in secured_rows() {
@@ -390,6 +391,12 @@ async fn hold(group: &str) {
                 for (number, lines) in attack.tries.iter().enumerate() {
                     let answer = stage.ask(row, attack.keys, way, lines).await;
                     answer.assert_well_formed();
+                    if let [line] = lines.as_slice()
+                        && let Some(token) = line.strip_prefix("Bearer ")
+                    {
+                        let app = stage.app(attack.keys);
+                        Box::pin(assert_explained(app, token, endpoint(row.route), answer.status)).await;
+                    }
                     if told(&answer) != *answers.expected(row, attack.outcome) {
                         surprises.push(format!(
                             "{} with {} ({way:?}, token {number}): {}, not {:?}",

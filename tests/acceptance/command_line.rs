@@ -224,6 +224,7 @@ async fn wrong_usage_is_exit_status_2_and_every_help_has_an_example() {
         "user get",
         "customer associate",
         "customer dissociate",
+        "doctor",
     ] {
         let arguments: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let output = users(&arguments).await;

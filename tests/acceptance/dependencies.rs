@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, PackageId};
 
-use crate::harness::ENDPOINTS;
+use crate::harness::{ENDPOINTS, built_binaries};
 
 /// What only the local system may link: its database, its HTTP server, its command line.
 const LOCAL_ONLY: &[&str] =
@@ -50,4 +50,30 @@ fn no_function_links_the_local_system_or_a_second_tls_stack() {
     }
     // The walk sees what is there: the command line does link all that.
     assert!(linked("users").is_superset(&BTreeSet::from(["dynoxide-rs", "libsqlite3-sys", "clap"])));
+}
+
+/// A text of each module of `shared` that an operator's commands alone use.
+const OPERATORS_ALONE: &[&str] = &[
+    "nobody vouches for it",
+    "an earlier key has its kid",
+    "TransactGetItems met another transaction",
+    "the new table did not become active",
+];
+
+#[test]
+fn no_function_has_what_only_an_operators_commands_use() {
+    let read = |binary: &str| {
+        let binary = std::fs::read(built_binaries().join(binary)).unwrap();
+        String::from_utf8_lossy(&binary).into_owned()
+    };
+    let users = read("users");
+    for text in OPERATORS_ALONE {
+        assert!(users.contains(text), "{text}");
+    }
+    for endpoint in ENDPOINTS {
+        let function = read(endpoint.name);
+        for text in OPERATORS_ALONE {
+            assert!(!function.contains(text), "{}: {text}", endpoint.name);
+        }
+    }
 }

@@ -25,6 +25,7 @@ mod create_user;
 mod creation_race;
 mod dependencies;
 mod differences;
+mod doctor;
 mod document;
 mod endpoints;
 mod events;

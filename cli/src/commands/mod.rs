@@ -2,6 +2,7 @@
 
 mod customer;
 mod delete;
+mod doctor;
 mod export;
 mod failure;
 mod import;
@@ -92,6 +93,11 @@ enum Command {
         after_help = "Example:\n  users export users.jsonl\n  users export users.csv --region eu-central-1"
     )]
     Export(export::Export),
+    /// Says whether an installation is right, and why a token is refused
+    #[command(
+        after_help = "Example:\n  users doctor --scan\n  users token --user u --organization o --role Admin | users doctor --token-file -\n  users doctor --settings settings.json --table users-prod --region us-east-1"
+    )]
+    Doctor(doctor::Doctor),
 }
 
 const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --dry-run\n  users import users.csv --organization org_1\n  \
@@ -122,6 +128,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Delete(delete) => delete::run(delete, output).await,
             Command::Import(import) => import::run(import, output).await,
             Command::Export(export) => export::run(export, output).await,
+            Command::Doctor(doctor) => doctor::run(doctor, output).await,
         }
     });
     // What is still running then, a password's hash say, is nobody's any more.

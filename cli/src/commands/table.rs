@@ -28,7 +28,7 @@ struct View {
 
 impl From<TableDescription> for View {
     fn from(table: TableDescription) -> Self {
-        let TableDescription { name, status, keys, ttl_attribute, item_count } = table;
+        let TableDescription { name, status, keys, ttl_attribute, item_count, .. } = table;
         Self { table_name: name, status, keys, ttl_attribute, item_count }
     }
 }

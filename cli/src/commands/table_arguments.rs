@@ -40,9 +40,15 @@ impl fmt::Display for TableArguments {
 }
 
 impl TableArguments {
+    /// Whether the table is one that asks for no AWS credentials.
+    pub(super) fn is_local(&self) -> bool {
+        self.region.is_none() && self.profile.is_none()
+    }
+
     pub(super) async fn open(&self) -> Result<Table, Failure> {
+        let is_local = self.is_local();
         let Self { table, endpoint_url: url, region, profile } = self;
-        if region.is_none() && profile.is_none() {
+        if is_local {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
             return Ok(Table::local(table, &url.clone().unwrap_or_else(local)));
         }

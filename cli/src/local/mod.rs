@@ -251,15 +251,20 @@ async fn functions(
 
 /// The settings of the functions, which read their keys from the table as they do when deployed.
 fn config(endpoint: Endpoint, table_name: &str) -> Result<Config, StartError> {
-    let settings = |name: &str| match name {
+    let config = Config::read(endpoint.policy.is_some(), |name| setting(table_name, name));
+    config.map_err(|error| StartError(error.to_string()))
+}
+
+/// A setting of the functions.
+pub(crate) fn setting(table_name: &str, name: &str) -> Option<String> {
+    match name {
         "TABLE_NAME" => Some(table_name.to_owned()),
         "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(AUDIENCE.to_owned()),
         // A setting given in the environment counts here too, but for whose tokens are accepted.
         "SIGNING_KEYS" | "CLAIM_AUDIENCE" | "CLAIM_TOKEN_TYPE" | "TOKEN_TYPE" => None,
         _ => std::env::var(name).ok(),
-    };
-    Config::read(endpoint.policy.is_some(), settings).map_err(|error| StartError(error.to_string()))
+    }
 }
 
 async fn prepare(table: &Table, signing_key: &SigningKey, clock: &Clock) -> Result<(), shared::Error> {

@@ -70,7 +70,7 @@ impl Caller {
                 OrganizationSource::Claims(paths) => identifier(claims, paths),
                 OrganizationSource::Fixed(id) => Ok(id.clone()),
             },
-            email: email(claims, names),
+            email: email(claims, names).ok(),
             roles: roles.map(|(path, found)| path.texts(found)).unwrap_or_default(),
         }
     }
@@ -97,6 +97,10 @@ impl Caller {
         self.email.as_ref()
     }
 
+    pub(super) fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
     /// The user's id, if it is there.
     pub(crate) fn known_user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref().ok()
@@ -119,7 +123,7 @@ impl Caller {
 }
 
 /// The first of the claims that is there.
-fn find<'a, 'b>(
+pub(super) fn find<'a, 'b>(
     claims: &'a Map<String, Value>,
     paths: &'b [ClaimPath],
 ) -> Option<(&'b ClaimPath, &'a Value)> {
@@ -128,18 +132,24 @@ fn find<'a, 'b>(
 
 /// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
 /// not `true`: anybody can give a provider any address.
-fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Option<Email> {
+pub(super) fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Email, &'static str> {
     if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
-        return None;
+        return Err("it does not count beside an email_verified that is not true");
     }
-    let (path, found) = find(claims, &names.email)?;
-    path.text(found)?.parse().ok()
+    let (path, found) = find(claims, &names.email).ok_or("the token carries none")?;
+    let text = path.text(found).ok_or("it is not a string")?;
+    text.parse().map_err(|_| "it is no e-mail address")
 }
 
 fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<T, String> {
-    let described = || paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let described = || alternatives(paths);
     let (path, found) =
         find(claims, paths).ok_or_else(|| format!("the token lacks the claim {}", described()))?;
     let text = path.text(found).ok_or_else(|| format!("the claim {} is not a string", described()))?;
     text.parse().map_err(|_| format!("the claim {} is not an identifier", described()))
+}
+
+/// The claims' names, as a sentence has them.
+pub(super) fn alternatives(paths: &[ClaimPath]) -> String {
+    paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }

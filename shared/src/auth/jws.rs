@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::{Algorithm, crypto};
 use serde_json::Value;
 
-use super::signing_keys::SigningKeys;
+use super::signing_keys::{SigningKey, SigningKeys};
 use super::{ring_provider, unique_names};
 
 /// The largest token that is looked at, in bytes.
@@ -60,18 +60,37 @@ impl<'a> Jws<'a> {
         self.key_id.as_deref()
     }
 
+    /// The algorithm that it says has signed it.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The payload, if the key that the header names has signed it, with that key's own algorithm.
     ///
     /// # Errors
     /// Says what is wrong with it, without any part of it.
     pub fn verify(&self, keys: &SigningKeys) -> Result<Vec<u8>, &'static str> {
+        self.check_signature(self.key_of(keys)?)?;
+        self.payload()
+    }
+
+    /// The key that the header names.
+    pub(super) fn key_of<'k>(&self, keys: &'k SigningKeys) -> Result<&'k SigningKey, &'static str> {
+        keys.find(self.key_id(), self.algorithm)
+            .ok_or("no signing key has the id and the algorithm of the token's header")
+    }
+
+    /// Whether this key has signed it.
+    pub(super) fn check_signature(&self, key: &SigningKey) -> Result<(), &'static str> {
         ring_provider::install();
-        let key = keys
-            .find(self.key_id(), self.algorithm)
-            .ok_or("no signing key has the id and the algorithm of the token's header")?;
         match crypto::verify(self.signature, self.message.as_bytes(), &key.key, key.algorithm) {
-            Ok(true) => BASE64URL.decode(self.payload).map_err(|_| "the token's payload is not base64url"),
+            Ok(true) => Ok(()),
             _ => Err("the token's signature is wrong"),
         }
+    }
+
+    /// The payload, for which nobody vouches before the signature has been checked.
+    pub(super) fn payload(&self) -> Result<Vec<u8>, &'static str> {
+        BASE64URL.decode(self.payload).map_err(|_| "the token's payload is not base64url")
     }
 }

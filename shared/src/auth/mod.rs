@@ -2,6 +2,8 @@
 
 mod claim_path;
 mod claims;
+mod described_keys;
+mod explain;
 mod jws;
 mod policy;
 mod ring_provider;
@@ -12,6 +14,8 @@ mod unique_names;
 
 pub use claim_path::ClaimPath;
 pub use claims::{Caller, ClaimNames, OrganizationSource};
+pub use described_keys::DescribedKey;
+pub use explain::{Explanation, Finding, Standing};
 pub use jws::{Jws, MAX_TOKEN_BYTES};
 pub use policy::{Policy, RoleNames};
 pub use rules::{AudienceClaim, TokenRules, TokenType};

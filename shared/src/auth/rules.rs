@@ -1,8 +1,36 @@
 //! What a token must be to count.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{ClaimNames, ClaimPath, RoleNames};
+use crate::clock::Timestamp;
+
+/// How far the clocks of issuer and verifier may be apart.
+pub(super) const LEEWAY: Duration = Duration::from_mins(1);
+
+/// A condition on a token's claims at a moment; says why it does not hold.
+type Condition = fn(&TokenRules, &Map<String, Value>, Timestamp) -> Result<(), &'static str>;
+
+/// The conditions, in the order in which they are looked at, each with what it is about.
+pub(super) const CONDITIONS: [(About, Condition); 5] = [
+    (About::Issuer, |rules, claims, _| rules.check_issuer(claims)),
+    (About::Audience, |rules, claims, _| rules.check_audience(claims)),
+    (About::Type, |rules, claims, _| rules.check_type(claims)),
+    (About::Expiry, |_, claims, now| check_expiry(claims, now)),
+    (About::Start, |_, claims, now| check_start(claims, now)),
+];
+
+/// What a condition is about.
+#[derive(Clone, Copy)]
+pub(super) enum About {
+    Issuer,
+    Audience,
+    Type,
+    Expiry,
+    Start,
+}
 
 /// What a token must be to count, and where it says what.
 #[derive(Clone, Debug)]
@@ -60,12 +88,21 @@ impl TokenRules {
             || self.token_type.as_ref().is_some_and(|token_type| token_type.claim.goes_into(name))
     }
 
-    /// Checks by whom, for whom and as what a token was made.
-    pub(super) fn check(&self, claims: &Map<String, Value>) -> Result<(), &'static str> {
-        if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
-            return Err("the token's iss is missing or another");
+    /// Checks by whom, for whom, as what and for what time a token was made (RFC 7519, section 4.1): `iss`, `aud`
+    /// (or what is in its place) and `exp` must be there and right, `nbf` right where it is there.
+    pub(super) fn check(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
+        CONDITIONS.iter().try_for_each(|(_, condition)| condition(self, claims, now))
+    }
+
+    fn check_issuer(&self, claims: &Map<String, Value>) -> Result<(), &'static str> {
+        if claims.get("iss").and_then(Value::as_str) == Some(&self.issuer) {
+            Ok(())
+        } else {
+            Err("the token's iss is missing or another")
         }
-        self.check_audience(claims)?;
+    }
+
+    fn check_type(&self, claims: &Map<String, Value>) -> Result<(), &'static str> {
         match &self.token_type {
             Some(TokenType { claim, value })
                 if claim.find(claims).and_then(|found| claim.text(found)) != Some(value) =>
@@ -87,4 +124,29 @@ impl TokenRules {
             (AudienceClaim::ClientId, None) => Err("the token's client_id is missing or another"),
         }
     }
+}
+
+fn check_expiry(claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
+    let exp = numeric_date(claims.get("exp").ok_or("the token lacks exp")?);
+    if now >= exp.ok_or("the token's exp is not a date")? + LEEWAY {
+        return Err("the token has expired");
+    }
+    Ok(())
+}
+
+fn check_start(claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
+    if let Some(nbf) = claims.get("nbf")
+        && now + LEEWAY < numeric_date(nbf).ok_or("the token's nbf is not a date")?
+    {
+        return Err("the token is not valid yet");
+    }
+    Ok(())
+}
+
+/// A NumericDate (RFC 7519, section 2): seconds since 1970, a JSON number that may have a fraction.
+pub(super) fn numeric_date(value: &Value) -> Option<Timestamp> {
+    let seconds = value.as_f64().filter(|seconds| (0.0..=1e13).contains(seconds))?;
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+    let millis = (seconds * 1000.0) as i64;
+    Some(Timestamp::from_millis(millis))
 }

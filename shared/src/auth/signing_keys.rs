@@ -25,18 +25,18 @@ const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// A set of keys, each with the one algorithm that it is for.
 #[derive(Debug, Default)]
-pub struct SigningKeys(Vec<SigningKey>);
+pub struct SigningKeys(pub(super) Vec<SigningKey>);
 
 #[derive(Debug)]
 pub(super) struct SigningKey {
-    id: Option<String>,
+    pub(super) id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
 }
 
 #[derive(Deserialize)]
-struct JwkSet {
-    keys: Vec<Value>,
+pub(super) struct JwkSet {
+    pub(super) keys: Vec<Value>,
 }
 
 impl SigningKeys {
@@ -150,7 +150,7 @@ impl PublishedKeys {
 }
 
 impl SigningKey {
-    fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
+    pub(super) fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| "it is not a JWK")?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|r#use| *r#use != PublicKeyUse::Signature) {

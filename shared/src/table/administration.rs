@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
+    ScalarAttributeType, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use super::item::Item;
@@ -26,6 +26,10 @@ pub struct TableDescription {
     pub ttl_attribute: Option<String>,
     /// About how many items it holds; DynamoDB counts every six hours.
     pub item_count: i64,
+    /// About how many bytes that is, counted at the same times.
+    pub size_bytes: i64,
+    /// Whether nobody can delete it before this is switched off.
+    pub deletion_protection: bool,
 }
 
 impl Table {
@@ -94,7 +98,22 @@ impl Table {
             keys: table.key_schema.into_iter().flatten().map(|key| key.attribute_name).collect(),
             ttl_attribute: ttl.time_to_live_description.filter(is_on).and_then(|ttl| ttl.attribute_name),
             item_count: table.item_count.unwrap_or(0),
+            size_bytes: table.table_size_bytes.unwrap_or(0),
+            deletion_protection: table.deletion_protection_enabled.unwrap_or(false),
         }))
+    }
+
+    /// Whether the table can be restored to any second of the last days.
+    ///
+    /// # Errors
+    /// Not every DynamoDB API knows of it.
+    pub async fn point_in_time_recovery(&self) -> Result<bool, Error> {
+        let backups = self.client.describe_continuous_backups().table_name(&self.name).send().await;
+        let backups = backups.map_err(|error| error::from_sdk("DescribeContinuousBackups", &error))?;
+        let recovery = backups.continuous_backups_description;
+        let recovery = recovery.and_then(|backups| backups.point_in_time_recovery_description);
+        let status = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
+        Ok(status == Some(PointInTimeRecoveryStatus::Enabled))
     }
 
     /// Whether the table holds nothing.

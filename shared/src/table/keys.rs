@@ -62,12 +62,17 @@ impl Key {
     }
 
     pub(super) fn email_claim(email: &NormalizedEmail) -> Self {
-        Self::new(KeyKind::EmailClaim, format!("{EMAIL}#{}", email.as_str()), EMAIL)
+        Self::email_claim_of(email.as_str())
+    }
+
+    /// The key of a claim that was read, whatever address it is of.
+    pub(super) fn email_claim_of(partition_id: &str) -> Self {
+        Self::new(KeyKind::EmailClaim, format!("{EMAIL}#{partition_id}"), EMAIL)
     }
 
     /// A key under which no e-mail claim can be: reading it only opens the connection.
     pub(super) fn no_email_claim() -> Self {
-        Self::new(KeyKind::EmailClaim, format!("{EMAIL}#"), EMAIL)
+        Self::email_claim_of("")
     }
 
     pub(super) fn user(user: &UserId) -> Self {

@@ -130,7 +130,8 @@ impl Table {
             if old != new {
                 let own = (email_claims::USER_ID, id.as_str());
                 let claim = NewItem::new(Key::email_claim(&new)).with(own.0, own.1);
-                transaction = transaction.put_new_or_own(claim, own).delete_if(Key::email_claim(&old), own);
+                transaction =
+                    transaction.put_new_or_own(claim, own).delete_if_any(Key::email_claim(&old), own);
             }
             match transaction.commit().await? {
                 Outcome::Committed => return Ok(Changing::Changed(Box::new(changed))),

@@ -14,7 +14,10 @@ use crate::error::Error;
 /// The most parts that a transaction takes ("Quotas in Amazon DynamoDB").
 pub(super) const MAX_PARTS: usize = 100;
 /// How often a transaction is tried that others get in the way of.
-const MAX_CONFLICT_ROUNDS: u32 = 8;
+pub(super) const MAX_CONFLICT_ROUNDS: u32 = 8;
+
+/// The condition that an attribute has a value.
+const EQUAL: &str = "#attribute = :value";
 
 /// What a [`Transaction`] came to.
 pub(super) enum Outcome {
@@ -68,8 +71,9 @@ impl Transaction {
     /// holds it.
     pub(super) fn put_new_or_own(self, item: NewItem, (name, value): (&str, &str)) -> Self {
         let put = Put::builder()
-            .condition_expression(format!("{} OR {name} = :known", keys::ABSENT))
-            .expression_attribute_values(":known", AttributeValue::S(value.to_owned()))
+            .condition_expression(format!("{} OR {EQUAL}", keys::ABSENT))
+            .expression_attribute_names("#attribute", name)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.put_with(item, put)
     }
@@ -140,11 +144,21 @@ impl Transaction {
         self.delete_with(key, Delete::builder())
     }
 
-    /// Deletes an item that may be there, if this attribute of it is still as it was read.
-    pub(super) fn delete_if(self, key: Key, (name, value): (&str, &str)) -> Self {
+    /// Deletes an item of which an attribute must have this value.
+    pub(super) fn delete_if(self, key: Key, (attribute, value): (&str, &str)) -> Self {
         let delete = Delete::builder()
-            .condition_expression(format!("{} OR {name} = :known", keys::ABSENT))
-            .expression_attribute_values(":known", AttributeValue::S(value.to_owned()));
+            .condition_expression(EQUAL)
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
+        self.delete_with(key, delete)
+    }
+
+    /// Deletes an item that may be there, of which an attribute must have this value then.
+    pub(super) fn delete_if_any(self, key: Key, (attribute, value): (&str, &str)) -> Self {
+        let delete = Delete::builder()
+            .condition_expression(format!("{} OR {EQUAL}", keys::ABSENT))
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
         self.delete_with(key, delete)
     }
 
@@ -156,12 +170,26 @@ impl Transaction {
 
     /// Demands that an item exists, without touching it.
     pub(super) fn demand(self, key: Key) -> Self {
-        let kind = key.kind();
+        self.check(key, ConditionCheck::builder().condition_expression(keys::PRESENT))
+    }
+
+    /// Demands that an item does not exist.
+    pub(super) fn demand_absent(self, key: Key) -> Self {
+        self.check(key, ConditionCheck::builder().condition_expression(keys::ABSENT))
+    }
+
+    /// Demands that an attribute of an item has this value.
+    pub(super) fn demand_that(self, key: Key, (attribute, value): (&str, &str)) -> Self {
         let check = ConditionCheck::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(key.into_attributes()))
-            .condition_expression(keys::PRESENT)
-            .build();
+            .condition_expression(EQUAL)
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
+        self.check(key, check)
+    }
+
+    fn check(self, key: Key, check: aws_sdk_dynamodb::types::builders::ConditionCheckBuilder) -> Self {
+        let kind = key.kind();
+        let check = check.table_name(&self.table.name).set_key(Some(key.into_attributes())).build();
         self.with(kind, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
     }
 

@@ -7,6 +7,9 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
 
+/// The attribute with the login address.
+pub(super) const EMAIL: &str = "Email";
+
 impl Table {
     /// A user by id; `None` where there is none.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
@@ -29,7 +32,7 @@ pub(super) fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
         id,
         first_name: item.required("FirstName")?,
         last_name: item.required("LastName")?,
-        email: item.required("Email")?,
+        email: item.required(EMAIL)?,
         preferred_email: item.optional("PreferredEmail")?,
         phone_number: item.optional("PhoneNumber")?,
     })
@@ -39,7 +42,7 @@ pub(super) fn to_item(user: &User, created_by: &UserId, created_at: Timestamp) -
     Ok(NewItem::new(Key::user(&user.id))
         .with("FirstName", user.first_name.as_str())
         .with("LastName", user.last_name.as_str())
-        .with("Email", user.email.as_str())
+        .with(EMAIL, user.email.as_str())
         .with_optional("PreferredEmail", user.preferred_email.as_ref().map(Email::as_str))
         .with_optional("PhoneNumber", user.phone_number.as_ref().map(PhoneNumber::as_str))
         .with("CreatedAt", time::to_text(created_at)?)

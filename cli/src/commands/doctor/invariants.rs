@@ -1,0 +1,165 @@
+//! What must hold between the table's items.
+
+use std::io::Write as _;
+
+use shared::table::{Examination, KeyKind, Link, Repair, TableDescription, Violation};
+
+use super::progress::Progress;
+use super::report::{Check, Report, State};
+use super::{Patient, Scan};
+use crate::commands::{Failure, Output};
+
+/// What a strongly consistent read of one unit reads.
+const BYTES_A_READ_UNIT: u64 = 4096;
+
+pub(super) async fn check(
+    patient: &Patient,
+    description: &TableDescription,
+    output: Output,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let [items, bytes] = [description.item_count, description.size_bytes].map(i64::cast_unsigned);
+    let cost = match bytes.div_ceil(BYTES_A_READ_UNIT) {
+        0 | 1 => "about one read unit".to_owned(),
+        units => format!("about {units} read units"),
+    };
+    if patient.scan == Scan::None {
+        let found = format!("not looked at: --scan reads the whole table, {cost}");
+        report.add(Check::new("invariants", State::Note, found));
+        return Ok(());
+    }
+    let mut progress = Progress::new(items, output);
+    let examination = patient.table.examine(|phase, done| progress.at(phase, done)).await;
+    progress.end();
+    let Examination { items, mut violations } = examination?;
+    if violations.is_empty() {
+        report.add(Check::new("invariants", State::Ok, format!("all hold: {items} items, {cost}")));
+        return Ok(());
+    }
+    // A claim of another address is repaired only where the user has its own.
+    violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
+    let repair = match patient.scan {
+        Scan::None | Scan::Look => false,
+        Scan::AskAndRepair => agreed(&violations)?,
+        Scan::Repair => true,
+    };
+    for violation in &violations {
+        let words = Words::of(violation);
+        let became = if repair { Some(patient.table.repair(violation).await?) } else { None };
+        report.add(words.check(became));
+    }
+    Ok(())
+}
+
+/// Says what would be done and asks for it.
+fn agreed(violations: &[Violation]) -> Result<bool, Failure> {
+    let repairs: Vec<_> = violations.iter().map(Words::of).filter(|words| words.repair.is_some()).collect();
+    if repairs.is_empty() {
+        return Ok(false);
+    }
+    for Words { found, repair, .. } in &repairs {
+        anstream::eprintln!("{found}: {}", repair.as_deref().unwrap_or_default());
+    }
+    anstream::eprint!("Do that, {} in all? [y/N] ", repairs.len());
+    let cannot = |error: std::io::Error| Failure::refused(format!("cannot ask: {error}"));
+    std::io::stderr().flush().map_err(cannot)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(cannot)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+/// How a violation is put.
+struct Words {
+    check: String,
+    found: String,
+    /// What a repair does; `None` where a person has to decide.
+    repair: Option<String>,
+    /// What a person can do.
+    by_hand: Option<String>,
+}
+
+impl Words {
+    fn of(violation: &Violation) -> Self {
+        let new =
+            |check: &str, found: String| Self { check: check.to_owned(), found, repair: None, by_hand: None };
+        match violation {
+            Violation::ClaimWithoutUser { email, user_id } => {
+                new("claim without user", format!("{email} is claimed for {user_id}, who is not there"))
+                    .repaired_by("delete the claim, which keeps everybody else from the address")
+            }
+            Violation::ClaimOfAnotherAddress { email, user_id, own } => new(
+                "claim of another address",
+                format!("{email} is claimed for {user_id}, whose address is {own}"),
+            )
+            .repaired_by("delete the claim, once the user has that of its own address"),
+            Violation::UserWithoutClaim { user_id, email } => {
+                new("user without claim", format!("{email}, the address of {user_id}, is claimed for nobody"))
+                    .repaired_by("claim it for the user, if it is still free")
+            }
+            Violation::UserWithAnothersClaim { user_id, email, holder } => new(
+                "user with another's claim",
+                format!("{email}, the address of {user_id}, is claimed for {holder}"),
+            )
+            .by_hand("decide whose it is, and correct or delete the other user by hand"),
+            Violation::CredentialWithoutUser { user_id } => {
+                new("credential without user", format!("a password of {user_id}, who is not there"))
+                    .repaired_by("delete the credential")
+            }
+            Violation::LinkWithoutUser(link) => {
+                let (name, what) = named(link);
+                new(&format!("{name} without user"), format!("{what}: the user is not there"))
+                    .repaired_by(format!("delete the {name}"))
+            }
+            Violation::LinkWithoutOrganization(link) => {
+                let (name, what) = named(link);
+                let put =
+                    format!("`users organization put --id {}`, if it should be there", link.organization_id);
+                new(&format!("{name} without organization"), format!("{what}: the organization is not there"))
+                    .repaired_by(format!("delete the {name}"))
+                    .by_hand(put)
+            }
+            Violation::Broken { key: [partition, sort], why } => {
+                new("broken item", format!("{partition} / {sort}: {why}"))
+                    .by_hand("correct or delete it by hand; requests that read it get 500")
+            }
+        }
+    }
+
+    fn repaired_by(self, repair: impl Into<String>) -> Self {
+        Self { repair: Some(repair.into()), ..self }
+    }
+
+    fn by_hand(self, by_hand: impl Into<String>) -> Self {
+        Self { by_hand: Some(by_hand.into()), ..self }
+    }
+
+    fn check(self, became: Option<Repair>) -> Check {
+        let Self { check, found, repair, by_hand } = self;
+        match became {
+            Some(Repair::Done) => {
+                let done = repair.unwrap_or_default();
+                Check::new(check, State::Ok, format!("{found}; repaired: {done}"))
+            }
+            Some(Repair::Changed) => Check::new(
+                check,
+                State::Warning,
+                format!("{found}; nothing was written: it has changed meanwhile"),
+            )
+            .advise("run `users doctor --scan` again"),
+            Some(Repair::ByHand) | None => {
+                let by_repair = repair.map(|repair| format!("--repair: {repair}"));
+                let advice: Vec<_> = by_hand.into_iter().chain(by_repair).collect();
+                Check::new(check, State::Wrong, found).advise(advice.join(". Or "))
+            }
+        }
+    }
+}
+
+/// What a link is called, and which one it is.
+fn named(link: &Link) -> (&'static str, String) {
+    let name = match link.kind {
+        KeyKind::CustomerAssociation => "customer association",
+        _ => "membership",
+    };
+    (name, format!("{name} of {} in {}", link.user_id, link.organization_id))
+}

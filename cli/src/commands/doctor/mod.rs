@@ -1,0 +1,157 @@
+//! `users doctor`
+
+mod clock;
+mod invariants;
+mod keys;
+mod progress;
+mod report;
+mod settings;
+mod table;
+mod token;
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use shared::App;
+use shared::clock::Clock;
+
+use super::{Failure, Output, TableArguments};
+use report::{Check, Report, State};
+use settings::Settings;
+
+#[derive(Args)]
+pub(super) struct Doctor {
+    /// The functions' settings, NAME=value lines or JSON as AWS gives them; `-` for standard input. Without it
+    /// those of the local system, or for a table elsewhere the environment
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// An access token to be explained; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Read the whole table and look for what does not hold in it
+    #[arg(long)]
+    scan: bool,
+    /// Repair what a scan finds
+    #[arg(long)]
+    repair: bool,
+    /// Repair without asking
+    #[arg(long, requires = "repair")]
+    yes: bool,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+/// What is to be examined.
+struct Patient {
+    table: shared::table::Table,
+    is_local: bool,
+    clock: Clock,
+    scan: Scan,
+}
+
+/// What is done about the table's items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    /// Nothing.
+    None,
+    /// They are looked at.
+    Look,
+    /// They are looked at, and repaired if a person agrees.
+    AskAndRepair,
+    /// They are looked at and repaired.
+    Repair,
+}
+
+pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure> {
+    let Doctor { settings: settings_file, token_file, scan, repair, yes, table } = arguments;
+    let both = [&settings_file, &token_file].into_iter().flatten().filter(|file| is_stdin(file)).count();
+    if both > 1 {
+        return Err(Failure::refused("standard input can be the settings or the token, not both"));
+    }
+    let can_ask = both == 0 && !output.json && std::io::stdin().is_terminal();
+    if repair && !yes && !can_ask {
+        return Err(Failure::refused("--repair cannot ask here: give --yes too"));
+    }
+    let is_local = table.is_local();
+    let token = token_file.as_deref().map(read).transpose()?;
+    let settings = match settings_file {
+        Some(file) => Settings::of_text(&read(&file)?)
+            .map_err(|why| Failure::refused(format!("{}: {why}", file.display())))?,
+        None if is_local => Settings::OfTheLocalSystem,
+        None => Settings::OfTheEnvironment,
+    };
+    let table = table.open().await?;
+    let clock = Clock::system();
+    let scan = match (scan, repair, yes) {
+        (_, true, true) => Scan::Repair,
+        (_, true, false) => Scan::AskAndRepair,
+        (true, false, _) => Scan::Look,
+        (false, false, _) => Scan::None,
+    };
+    let patient = Patient { table, is_local, clock, scan };
+
+    let mut report = Report::default();
+    let examined = patient.examine(&settings, token.as_deref(), output, &mut report).await;
+    report.print(output)?;
+    examined?;
+    report.verdict()
+}
+
+impl Patient {
+    /// Ends early where the table cannot be used.
+    async fn examine(
+        &self,
+        settings: &Settings,
+        token: Option<&str>,
+        output: Output,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let config = settings.check(self.table.name(), report);
+        // Before all other calls: DynamoDB refuses those of a clock that is too far off.
+        report.add(clock::check(self.table.clock_skew(&self.clock).await));
+        let Some(description) = table::check(&self.table, self.is_local, report).await? else {
+            return Ok(());
+        };
+        let max_age = config.as_ref().and_then(|config| config.tokens.as_ref());
+        let max_age = max_age.map(|tokens| tokens.signing_keys_max_age);
+        match settings.signing_keys(self.table.name()).filter(|_| config.is_some()) {
+            Some(jwks) => keys::check_inline(&jwks, report),
+            None => keys::check_stored(&self.table, self.is_local, max_age, self.clock.now(), report).await?,
+        }
+        match (token, config) {
+            (None, _) => {}
+            (Some(token), Some(config)) => {
+                let app = App::new(config, self.table.clone(), self.clock.clone());
+                token::check(&app, token, report).await;
+            }
+            (Some(_), None) => {
+                report.add(
+                    Check::new(
+                        "token",
+                        State::Warning,
+                        "not looked at: the settings are not right or not known",
+                    )
+                    .advise("give the settings with --settings"),
+                );
+            }
+        }
+        invariants::check(self, &description, output, report).await
+    }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// The text of a file, or of standard input.
+fn read(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if is_stdin(file) {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(file).map(|read| text = read)
+    };
+    read.map_err(|error| Failure::refused(format!("cannot read {}: {error}", file.display())))?;
+    Ok(text)
+}

@@ -1,0 +1,135 @@
+//! What was found: a line each, or JSON with stable fields.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::commands::{Failure, Output, print};
+
+/// How many findings of one kind a screen shows; JSON has all.
+const MAX_OF_A_KIND: usize = 10;
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Check {
+    #[serde(rename = "Check")]
+    name: String,
+    state: State,
+    found: String,
+    advice: Option<String>,
+}
+
+/// Whether it is right.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Ok,
+    /// To be known; there is nothing to do.
+    Note,
+    Warning,
+    Wrong,
+}
+
+impl State {
+    /// A mark and a word: neither is by its colour alone.
+    fn mark(self) -> (&'static str, Style) {
+        let coloured = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        match self {
+            Self::Ok => ("✓ ok", coloured(AnsiColor::Green)),
+            Self::Note => ("· note", Style::new().dimmed()),
+            Self::Warning => ("! warning", coloured(AnsiColor::Yellow)),
+            Self::Wrong => ("✗ wrong", coloured(AnsiColor::Red).bold()),
+        }
+    }
+}
+
+impl Check {
+    pub(super) fn new(name: impl Into<String>, state: State, found: impl Into<String>) -> Self {
+        Self { name: name.into(), state, found: found.into(), advice: None }
+    }
+
+    /// What to do about it.
+    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// The names of checks have this width.
+    fn lines(&self, width: usize) -> String {
+        let (mark, style) = self.state.mark();
+        let (name, found) = (printable(&self.name), printable(&self.found));
+        let mut lines = format!("{style}{mark:<9}{style:#}  {name:<width$}  {found}");
+        if let Some(advice) = &self.advice {
+            let _ = write!(lines, "\n{:9}  {:width$}  → {}", "", "", printable(advice));
+        }
+        lines
+    }
+}
+
+/// All that was looked at.
+#[derive(Default)]
+pub(super) struct Report(Vec<Check>);
+
+impl Report {
+    pub(super) fn add(&mut self, check: Check) {
+        self.0.push(check);
+    }
+
+    pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
+        if output.json {
+            return output.records(&self.0, &[]);
+        }
+        let width = self.0.iter().map(|check| printable(&check.name).chars().count()).max().unwrap_or(0);
+        let mut of_a_kind = BTreeMap::<_, usize>::new();
+        let mut lines = Vec::new();
+        for check in &self.0 {
+            let seen = of_a_kind.entry((&check.name, check.state)).or_default();
+            *seen += 1;
+            if *seen <= MAX_OF_A_KIND {
+                lines.push(check.lines(width));
+            }
+        }
+        for ((name, _), seen) in of_a_kind.iter().filter(|(_, seen)| **seen > MAX_OF_A_KIND) {
+            lines.push(format!("… {} more: {name} (--json has all)", seen - MAX_OF_A_KIND));
+        }
+        if !self.0.iter().any(|check| check.state == State::Wrong) {
+            lines.push("nothing is wrong".to_owned());
+        }
+        print(&lines.join("\n"))
+    }
+
+    /// Fails where anything is wrong.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        match self.0.iter().filter(|check| check.state == State::Wrong).count() {
+            0 => Ok(()),
+            1 => Err(Failure::refused("one thing is wrong: what to do stands under it")),
+            wrong => Err(Failure::refused(format!("{wrong} things are wrong: what to do stands under each"))),
+        }
+    }
+}
+
+/// A text without what would steer a terminal: tokens and items hold what strangers wrote.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            ' '..='~' => printable.push(character),
+            _ => printable.extend(character.escape_debug()),
+        }
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        let text = "a \u{1b}[2J\r\n\u{9b}31m\u{202e}é日\"'\\";
+        assert_eq!(printable(text), "a \\u{1b}[2J\\r\\n\\u{9b}31m\\u{202e}é日\"'\\");
+    }
+}

@@ -1,0 +1,475 @@
+//! What must hold between items, examined over the whole table and repaired: for an operator's tools, never
+//! for a request.
+//!
+//! - Each user has the claim of its e-mail address, and each claim names a user of that address.
+//! - Each credential, membership and customer association is of a user, and the last two of an organization.
+//!
+//! A scan is no snapshot, and the table may be in use. So what a scan shows is a suspicion; it is looked at
+//! again at one moment, and a repair is a transaction on the condition that it still stands.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
+use aws_sdk_dynamodb::types::{Get, TransactGetItem};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::email_claims::{self, USER_ID};
+use super::item::{Item, NewItem};
+use super::keys::{Key, KeyKind};
+use super::transaction::{MAX_CONFLICT_ROUNDS, Outcome, Transaction};
+use super::{Record, Table, error, users};
+use crate::error::Error;
+use crate::model::{CustomerAssociation, Email, OrganizationId, UserId};
+
+/// How many suspicions are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// What an examination of the table came to.
+pub struct Examination {
+    /// How many items there were.
+    pub items: u64,
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+}
+
+/// What an examination is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// It reads the whole table.
+    Reading,
+    /// Something does not fit: it reads the table again to find what.
+    Finding,
+    /// It looks at so many suspicions again.
+    LookingAgain(usize),
+}
+
+/// Something that does not hold. It may name an e-mail address.
+pub enum Violation {
+    /// A claim names a user that is not there.
+    ClaimWithoutUser {
+        /// The address, as the claim has it.
+        email: String,
+        /// The user that is not there.
+        user_id: UserId,
+    },
+    /// A claim names a user of another address.
+    ClaimOfAnotherAddress {
+        /// The address, as the claim has it.
+        email: String,
+        /// The user.
+        user_id: UserId,
+        /// The user's address.
+        own: Email,
+    },
+    /// A user's address is nobody's.
+    UserWithoutClaim {
+        /// The user.
+        user_id: UserId,
+        /// Its address.
+        email: Email,
+    },
+    /// A user's address is another's.
+    UserWithAnothersClaim {
+        /// The user.
+        user_id: UserId,
+        /// Its address.
+        email: Email,
+        /// Whose the address is.
+        holder: UserId,
+    },
+    /// A credential is of a user that is not there.
+    CredentialWithoutUser {
+        /// The user that is not there.
+        user_id: UserId,
+    },
+    /// A membership or a customer association is of a user that is not there.
+    LinkWithoutUser(Link),
+    /// A membership or a customer association is of an organization that is not there.
+    LinkWithoutOrganization(Link),
+    /// An item cannot be read.
+    Broken {
+        /// The partition key and the sort key, as far as they are texts.
+        key: [String; 2],
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A membership or a customer association.
+#[derive(Clone)]
+pub struct Link {
+    /// Which of the two.
+    pub kind: KeyKind,
+    /// The user.
+    pub user_id: UserId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+}
+
+impl Link {
+    fn key(&self) -> Key {
+        match self.kind {
+            KeyKind::CustomerAssociation => Key::customer_association(&self.user_id, &self.organization_id),
+            _ => Key::membership(&self.user_id, &self.organization_id),
+        }
+    }
+}
+
+/// What became of a repair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repair {
+    /// It is done.
+    Done,
+    /// Nothing was written: what was found no longer stands.
+    Changed,
+    /// Nothing was written: a person has to decide.
+    ByHand,
+}
+
+impl Table {
+    /// Looks for what does not hold. Reads the whole table, and once more where something does not fit; of each
+    /// item 8 bytes are kept, or none. `progress` is told what is done and of how many items so far.
+    pub async fn examine(&self, mut progress: impl FnMut(Phase, u64)) -> Result<Examination, Error> {
+        let (mut fingerprints, mut violations) = (Fingerprints::default(), Vec::new());
+        let items = self
+            .each_record(|items, record| {
+                fingerprints.add(&record);
+                if let Record::Broken { key, why } = record {
+                    violations.push(Violation::Broken { key, why });
+                }
+                progress(Phase::Reading, items);
+            })
+            .await?;
+        let misfits = fingerprints.misfits();
+        let mut suspects = Vec::new();
+        if !misfits.is_empty() {
+            self.each_record(|items, record| {
+                suspects.extend(misfits.suspect(record));
+                progress(Phase::Finding, items);
+            })
+            .await?;
+        }
+        let phase = Phase::LookingAgain(suspects.len());
+        let mut looked_at = stream::iter(suspects).map(|suspect| self.look_again(suspect)).buffered(AT_ONCE);
+        let mut done = 0;
+        while let Some(violation) = looked_at.next().await {
+            violations.extend(violation?);
+            done += 1;
+            progress(phase, done);
+        }
+        Ok(Examination { items, violations })
+    }
+
+    async fn each_record(&self, mut see: impl FnMut(u64, Record)) -> Result<u64, Error> {
+        let (mut items, mut start) = (0, None);
+        loop {
+            let page = self.records(start).await?;
+            for record in page.records {
+                items += 1;
+                see(items, record);
+            }
+            start = page.next;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// What is wrong, by a look at all concerned at one moment. `None` where it has changed, or where an item
+    /// that is broken, and so a violation of its own, leaves nothing to say.
+    async fn look_again(&self, suspect: Suspect) -> Result<Option<Violation>, Error> {
+        match suspect {
+            Suspect::Claim { email, user_id } => {
+                let keys = [Key::email_claim_of(&email), Key::user(&user_id)];
+                let [claim, user] = self.at_one_moment(keys).await?;
+                let named = claim.and_then(|claim| email_claims::user_id(&claim).ok());
+                if named.as_ref() != Some(&user_id) {
+                    return Ok(None);
+                }
+                let Some(user) = user else {
+                    return Ok(Some(Violation::ClaimWithoutUser { email, user_id }));
+                };
+                let own = user.required::<Email>(users::EMAIL).ok();
+                let other = own.filter(|own| own.normalized().as_str() != email);
+                Ok(other.map(|own| Violation::ClaimOfAnotherAddress { email, user_id, own }))
+            }
+            Suspect::User { user_id, email } => {
+                let keys = [Key::email_claim(&email.normalized()), Key::user(&user_id)];
+                let [claim, user] = self.at_one_moment(keys).await?;
+                let stored = user.and_then(|user| user.required::<Email>(users::EMAIL).ok());
+                if stored.is_none_or(|stored| stored.as_str() != email.as_str()) {
+                    return Ok(None);
+                }
+                let Some(claim) = claim else {
+                    return Ok(Some(Violation::UserWithoutClaim { user_id, email }));
+                };
+                let holder = email_claims::user_id(&claim).ok().filter(|holder| *holder != user_id);
+                Ok(holder.map(|holder| Violation::UserWithAnothersClaim { user_id, email, holder }))
+            }
+            Suspect::Credential { user_id } => {
+                let keys = [Key::user(&user_id), Key::credential(&user_id)];
+                let orphan = matches!(self.at_one_moment(keys).await?, [None, Some(_)]);
+                Ok(orphan.then_some(Violation::CredentialWithoutUser { user_id }))
+            }
+            Suspect::Link(link) => {
+                let keys = [Key::user(&link.user_id), Key::organization(&link.organization_id), link.key()];
+                Ok(match self.at_one_moment(keys).await? {
+                    [None, _, Some(_)] => Some(Violation::LinkWithoutUser(link)),
+                    [_, None, Some(_)] => Some(Violation::LinkWithoutOrganization(link)),
+                    _ => None,
+                })
+            }
+        }
+    }
+
+    /// These items as they are at one moment.
+    async fn at_one_moment<const N: usize>(&self, keys: [Key; N]) -> Result<[Option<Item>; N], Error> {
+        let kinds = keys.each_ref().map(Key::kind);
+        let gets = keys.into_iter().map(|key| {
+            let get = Get::builder().table_name(&self.name).set_key(Some(key.into_attributes())).build();
+            get.map(|get| TransactGetItem::builder().get(get).build())
+        });
+        let gets = gets.collect::<Result<Vec<_>, _>>();
+        let gets = gets.map_err(|error| Error::defect(format!("TransactGetItems was not built: {error}")))?;
+        for round in 0..MAX_CONFLICT_ROUNDS {
+            if round > 0 {
+                tokio::time::sleep(error::pause_before(round)).await;
+            }
+            match self.client.transact_get_items().set_transact_items(Some(gets.clone())).send().await {
+                Ok(output) => {
+                    let mut items = output.responses.into_iter().flatten().map(|response| response.item);
+                    return Ok(kinds.map(|kind| {
+                        let attributes = items.next().flatten().filter(|attributes| !attributes.is_empty());
+                        attributes.map(|attributes| Item::new(kind, attributes))
+                    }));
+                }
+                // Somebody is writing one of them.
+                Err(error)
+                    if matches!(
+                        error.as_service_error(),
+                        Some(TransactGetItemsError::TransactionCanceledException(_))
+                    ) => {}
+                Err(error) => return Err(error::from_sdk("TransactGetItems", &error)),
+            }
+        }
+        Err(Error::unavailable("TransactGetItems met another transaction, round after round"))
+    }
+
+    /// Repairs what does not hold, if it still does not. What belongs to nobody is deleted; a user gets the
+    /// claim of its address, if that is nobody's.
+    pub async fn repair(&self, violation: &Violation) -> Result<Repair, Error> {
+        let transaction = Transaction::new(self);
+        let transaction = match violation {
+            Violation::ClaimWithoutUser { email, user_id } => transaction
+                .delete_if(Key::email_claim_of(email), (USER_ID, user_id.as_str()))
+                .demand_absent(Key::user(user_id)),
+            Violation::ClaimOfAnotherAddress { email, user_id, own } => transaction
+                .delete_if(Key::email_claim_of(email), (USER_ID, user_id.as_str()))
+                .demand_that(Key::user(user_id), (users::EMAIL, own.as_str()))
+                .demand_that(Key::email_claim(&own.normalized()), (USER_ID, user_id.as_str())),
+            Violation::UserWithoutClaim { user_id, email } => {
+                let claim = NewItem::new(Key::email_claim(&email.normalized()));
+                transaction
+                    .put_new(claim.with(USER_ID, user_id.as_str()))
+                    .demand_that(Key::user(user_id), (users::EMAIL, email.as_str()))
+            }
+            Violation::CredentialWithoutUser { user_id } => {
+                transaction.delete(Key::credential(user_id)).demand_absent(Key::user(user_id))
+            }
+            Violation::LinkWithoutUser(link) => {
+                transaction.delete(link.key()).demand_absent(Key::user(&link.user_id))
+            }
+            Violation::LinkWithoutOrganization(link) => {
+                transaction.delete(link.key()).demand_absent(Key::organization(&link.organization_id))
+            }
+            Violation::UserWithAnothersClaim { .. } | Violation::Broken { .. } => return Ok(Repair::ByHand),
+        };
+        Ok(match transaction.commit().await? {
+            Outcome::Committed => Repair::Done,
+            Outcome::Refused(_) => Repair::Changed,
+        })
+    }
+}
+
+/// An item that may violate something.
+enum Suspect {
+    Claim { email: String, user_id: UserId },
+    User { user_id: UserId, email: Email },
+    Credential { user_id: UserId },
+    Link(Link),
+}
+
+/// What items say of each other, 8 bytes a saying: some 40 a user. That two of them share a fingerprint and
+/// so hide a violation, a million users let happen once in some ten million examinations.
+#[derive(Default)]
+struct Fingerprints {
+    hasher: RandomState,
+    users: Vec<u64>,
+    /// The users of which there is a credential, a membership or an association.
+    users_named: Vec<u64>,
+    /// Each user with its address, as the user says and as the claim says.
+    holders: Vec<u64>,
+    organizations: HashSet<u64>,
+    organizations_named: HashSet<u64>,
+}
+
+impl Fingerprints {
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::EmailClaim { email, user_id } => self.holders.push(holder(&self.hasher, email, user_id)),
+            Record::User { user, .. } => {
+                self.users.push(self.hasher.hash_one(&user.id));
+                self.holders.push(holder(&self.hasher, user.email.normalized().as_str(), &user.id));
+            }
+            Record::Credential { user_id, .. } => self.name_user(user_id),
+            Record::Membership { user_id, organization_id, .. }
+            | Record::CustomerAssociation(CustomerAssociation { user_id, organization_id, .. }) => {
+                self.name_user(user_id);
+                self.organizations_named.insert(self.hasher.hash_one(organization_id));
+            }
+            Record::Organization(organization) => {
+                self.organizations.insert(self.hasher.hash_one(&organization.id));
+            }
+            Record::RateLimit { .. } | Record::SigningKeys(_) | Record::Broken { .. } => {}
+        }
+    }
+
+    fn name_user(&mut self, user: &UserId) {
+        let fingerprint = self.hasher.hash_one(user);
+        // A user's items come one after the other.
+        if self.users_named.last() != Some(&fingerprint) {
+            self.users_named.push(fingerprint);
+        }
+    }
+
+    fn misfits(mut self) -> Misfits {
+        self.users.sort_unstable();
+        let missing = |user: &u64| self.users.binary_search(user).is_err();
+        let users = self.users_named.into_iter().filter(missing).collect();
+        // A claim and its user say the same.
+        self.holders.sort_unstable();
+        let holders = self.holders.chunk_by(|one, other| one == other);
+        let holders = holders.filter_map(|same| <[u64; 1]>::try_from(same).ok()).flatten().collect();
+        let organizations = self.organizations_named.difference(&self.organizations).copied().collect();
+        Misfits { hasher: self.hasher, users, holders, organizations }
+    }
+}
+
+fn holder(hasher: &RandomState, email: &str, user: &UserId) -> u64 {
+    hasher.hash_one((email, user))
+}
+
+/// Of whom something was said that nothing else bears out.
+struct Misfits {
+    hasher: RandomState,
+    users: HashSet<u64>,
+    holders: HashSet<u64>,
+    organizations: HashSet<u64>,
+}
+
+impl Misfits {
+    fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.holders.is_empty() && self.organizations.is_empty()
+    }
+
+    fn suspect(&self, record: Record) -> Option<Suspect> {
+        let alone = |email: &str, user: &UserId| self.holders.contains(&holder(&self.hasher, email, user));
+        let link = |kind, user_id: UserId, organization_id: OrganizationId| {
+            let suspicious = self.users.contains(&self.hasher.hash_one(&user_id))
+                || self.organizations.contains(&self.hasher.hash_one(&organization_id));
+            suspicious.then_some(Suspect::Link(Link { kind, user_id, organization_id }))
+        };
+        match record {
+            Record::EmailClaim { email, user_id } if alone(&email, &user_id) => {
+                Some(Suspect::Claim { email, user_id })
+            }
+            Record::User { user, .. } if alone(user.email.normalized().as_str(), &user.id) => {
+                Some(Suspect::User { user_id: user.id, email: user.email })
+            }
+            Record::Credential { user_id, .. } if self.users.contains(&self.hasher.hash_one(&user_id)) => {
+                Some(Suspect::Credential { user_id })
+            }
+            Record::Membership { user_id, organization_id, .. } => {
+                link(KeyKind::Membership, user_id, organization_id)
+            }
+            Record::CustomerAssociation(CustomerAssociation { user_id, organization_id, .. }) => {
+                link(KeyKind::CustomerAssociation, user_id, organization_id)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::model::{Organization, User};
+
+    fn records_of(number: usize) -> [Record; 5] {
+        let id: UserId = format!("user_{number}").parse().unwrap();
+        let organization_id: OrganizationId = "org_1".parse().unwrap();
+        let email = format!("U{number}@Example.com");
+        let user = User {
+            id: id.clone(),
+            first_name: "Some".parse().unwrap(),
+            last_name: "One".parse().unwrap(),
+            email: email.parse().unwrap(),
+            preferred_email: None,
+            phone_number: None,
+        };
+        let (time, nobody) = (Timestamp::from_millis(0), id.clone());
+        [
+            Record::EmailClaim { email: email.to_lowercase(), user_id: id.clone() },
+            Record::User { user: Box::new(user), created_at: time, created_by: nobody.clone() },
+            Record::Membership {
+                user_id: id.clone(),
+                organization_id: organization_id.clone(),
+                joined_at: time,
+                added_by: nobody,
+            },
+            Record::CustomerAssociation(CustomerAssociation {
+                user_id: id.clone(),
+                customer_number: "C-1".parse().unwrap(),
+                organization_id: organization_id.clone(),
+            }),
+            Record::Organization(Organization {
+                id: organization_id,
+                name: "One".parse().unwrap(),
+                slug: "one".parse().unwrap(),
+            }),
+        ]
+    }
+
+    /// What is suspected of a table of ten users without some records of the fourth.
+    fn suspected_without(left_out: &[usize]) -> (usize, Vec<usize>) {
+        let records = || {
+            let all = (0..10)
+                .flat_map(|number| records_of(number).into_iter().enumerate().map(move |r| (number, r)));
+            all.filter(|(number, (index, _))| *number != 3 || !left_out.contains(index))
+        };
+        let mut fingerprints = Fingerprints::default();
+        for (_, (_, record)) in records() {
+            fingerprints.add(&record);
+        }
+        let kept = fingerprints.users.len() + fingerprints.users_named.len() + fingerprints.holders.len();
+        let misfits = fingerprints.misfits();
+        let suspects = records().filter_map(|(_, (index, record))| misfits.suspect(record).map(|_| index));
+        (kept, suspects.collect())
+    }
+
+    #[test]
+    fn a_table_that_is_whole_leaves_nothing_and_costs_8_bytes_a_saying() {
+        // The user, its name in its other items, and its address as user and claim say.
+        assert_eq!(suspected_without(&[]), (40, vec![]));
+    }
+
+    #[test]
+    fn what_is_left_of_a_user_is_suspected() {
+        assert_eq!(suspected_without(&[0]).1, [1], "without the claim");
+        assert_eq!(suspected_without(&[1]).1, [0, 2, 3], "without the user");
+        assert_eq!(suspected_without(&[0, 1]).1, [2, 3], "without both");
+        assert_eq!(suspected_without(&[2, 3]).1, [0; 0], "without what need not be there");
+    }
+}

@@ -1,0 +1,119 @@
+//! The clock of the table's server, by the `Date` of its answers (RFC 9110, section 6.6.1).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+
+use super::Table;
+use crate::clock::{Clock, Timestamp};
+
+/// How far a clock is from the server's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClockSkew {
+    /// At least this far.
+    pub at_least: Duration,
+    /// Whether it is the clock here that is ahead.
+    pub ahead: bool,
+}
+
+impl ClockSkew {
+    /// Of an answer to what was sent and received at these times by the clock here. The server's time is a
+    /// whole second that was rounded down.
+    fn of(sent: Timestamp, received: Timestamp, server: Timestamp) -> Self {
+        let latest = server + Duration::from_secs(1);
+        if sent > latest {
+            Self { at_least: sent.since(latest), ahead: true }
+        } else {
+            Self { at_least: server.since(received), ahead: false }
+        }
+    }
+}
+
+impl Table {
+    /// How far this clock is from that of the table's server, whatever its answer is: DynamoDB refuses every
+    /// request of a clock that is too far off. `None` where there is no answer, or none with a `Date`.
+    pub async fn clock_skew(&self, clock: &Clock) -> Option<ClockSkew> {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let interceptor = ReadDate { clock: clock.clone(), seen: seen.clone() };
+        let call = self.client.describe_table().table_name(&self.name);
+        // Only its date is of interest.
+        let _ = call.customize().interceptor(interceptor).send().await;
+        let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(ClockSkew::of(seen.sent?, seen.received?, seen.server?))
+    }
+}
+
+/// The times of the last try of a call.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    sent: Option<Timestamp>,
+    received: Option<Timestamp>,
+    server: Option<Timestamp>,
+}
+
+struct ReadDate {
+    clock: Clock,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl std::fmt::Debug for ReadDate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReadDate")
+    }
+}
+
+impl Intercept for ReadDate {
+    fn name(&self) -> &'static str {
+        "ReadDate"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let sent = Some(self.clock.now());
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { sent, ..Seen::default() };
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.received = Some(self.clock.now());
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
+        seen.server = date.and_then(|date| date.to_millis().ok()).map(Timestamp::from_millis);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skew_is_what_no_time_on_the_way_and_no_rounding_explains() {
+        let of = |sent, received, server| {
+            let [sent, received, server] = [sent, received, server].map(Timestamp::from_millis);
+            let skew = ClockSkew::of(sent, received, server);
+            (skew.at_least.as_millis(), skew.ahead)
+        };
+        assert_eq!(of(10_200, 10_300, 10_000), (0, false));
+        assert_eq!(of(10_900, 11_100, 10_000), (0, false));
+        assert_eq!(of(9_900, 13_000, 12_000), (0, false));
+        assert_eq!(of(20_000, 20_100, 10_000), (9_000, true));
+        assert_eq!(of(10_000, 10_100, 70_000), (59_900, false));
+    }
+}
