@@ -38,7 +38,7 @@ fn a_path_that_is_none_is_seen() {
         ("shared::model::Emails", false),
         ("shared::models", false),
         ("shared::auth::Email", false),
-        ("shared::table::Table::leave", false),
+        ("shared::table::Table::vanish", false),
         ("nothing::model::Email", false),
         ("docs/glossary.md", true),
         ("docs/gloss.md", false),
