@@ -44,11 +44,6 @@ impl<'a> Layout<'a> {
         Self { path: SEARCH, searched }
     }
 
-    /// The search.
-    pub(super) fn search(&self) -> &'static str {
-        SEARCH
-    }
-
     /// Each page's address, its name, and the value of its `aria-current`.
     pub(super) fn navigation(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
         NAVIGATION.into_iter().map(|(path, name)| {
