@@ -1,5 +1,7 @@
 //! Lists out of the whole table, which no index leads to: read page by page, as far as one page of the console needs.
 
+use std::time::{Duration, Instant};
+
 use shared::Error;
 use shared::table::{Record, RecordPageStart, Table};
 
@@ -7,8 +9,8 @@ use super::layout;
 
 /// How many rows a page shows.
 const MAX_ROWS: usize = 50;
-/// How many calls to the table, of at most 1 MB each, a page makes.
-const MAX_CALLS: usize = 16;
+/// How long a page reads on before it shows what it has.
+const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// Some rows of a list, and how they were found.
 pub(super) struct Reading<T> {
@@ -47,7 +49,7 @@ pub(super) async fn read<T>(
     start: Option<RecordPageStart>,
     mut add: impl FnMut(&mut Vec<T>, Record),
 ) -> Result<Reading<T>, Error> {
-    let mut rows = Vec::new();
+    let (began, mut rows) = (Instant::now(), Vec::new());
     let mut scan = Scan { continued: start.is_some(), ..Scan::default() };
     let (mut start, mut before) = (start, None);
     loop {
@@ -68,7 +70,7 @@ pub(super) async fn read<T>(
             before = here.or(before);
         }
         start = page.next;
-        if start.is_none() || scan.calls == MAX_CALLS {
+        if start.is_none() || began.elapsed() > MAX_TIME {
             scan.next = start;
             return Ok(Reading { rows, scan });
         }
