@@ -102,6 +102,8 @@ async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
         let matching = commands.iter().filter(called).count();
         assert_eq!(matching, 1, "cli/src/commands/serve.rs, {}: {commands:#?}", endpoint.path);
     }
+    let console = format!("Console   http://{}/", served.client.address());
+    assert!(served.greeting.contains(&console), "{:?}", served.greeting);
     assert!(served.greeting.iter().any(|line| line.starts_with("DynamoDB  http://127.0.0.1:")));
     assert!(served.greeting.iter().any(|line| line.starts_with("Data      in memory")));
 }

@@ -20,6 +20,7 @@ mod binaries;
 mod calls;
 mod check_user_exists;
 mod command_line;
+mod console;
 mod contract;
 mod create_user;
 mod creation_race;

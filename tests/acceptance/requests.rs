@@ -277,7 +277,8 @@ async fn unknown_routes_and_methods_get_the_404_of_api_gateway() {
     let world = World::start().await;
     let admin = world.admin(ACME);
     let paths = [
-        "/",
+        // `/` is the console's.
+        "/console",
         "/api",
         "/api/users/",
         "/api/users/unknown",

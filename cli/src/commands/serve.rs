@@ -135,6 +135,7 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
     let mut text = String::new();
     let places = [
         ("API", api.clone()),
+        ("Console", format!("{api}/")),
         ("DynamoDB", format!("{}, table {}", system.dynamodb_url, system.table.name())),
         ("Data", kept.to_owned()),
     ];

@@ -1,9 +1,9 @@
 //! An HTTP server in API Gateway's place: each request becomes a payload-2.0 event for the handler
-//! of its route, and the handler's answer becomes the HTTP answer.
+//! of its route, and the handler's answer becomes the HTTP answer. The console answers beside it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Function;
+use super::console::Console;
 
 /// The largest body that API Gateway takes ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -37,6 +38,7 @@ const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn serve(
     listener: TcpListener,
     functions: Arc<[Function]>,
+    console: Arc<Console>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -59,10 +61,10 @@ pub(super) async fn serve(
                 }
             },
         };
-        let functions = functions.clone();
+        let (functions, console) = (functions.clone(), console.clone());
         let answer = service_fn(move |request| {
-            let functions = functions.clone();
-            async move { Ok::<_, Infallible>(answer(&functions, peer, request).await) }
+            let (functions, console) = (functions.clone(), console.clone());
+            async move { Ok::<_, Infallible>(answer(&functions, &console, peer.ip(), request).await) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), answer);
         let connection = connections.watch(connection);
@@ -77,10 +79,23 @@ pub(super) async fn serve(
 
 async fn answer(
     functions: &[Function],
-    peer: SocketAddr,
+    console: &Console,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    match console.answer(&head, peer).await {
+        Some(answer) => answer,
+        None => console.requests.watch(&head, answer_of_the_api(functions, peer, &head, body)).await,
+    }
+}
+
+async fn answer_of_the_api(
+    functions: &[Function],
+    peer: IpAddr,
+    head: &Parts,
+    body: Incoming,
+) -> Response<Full<Bytes>> {
     let route = functions.iter().find(|Function { endpoint, .. }| {
         endpoint.path == head.uri.path() && endpoint.method == head.method.as_str()
     });
@@ -95,7 +110,7 @@ async fn answer(
         }
         _ => return gateway_message(StatusCode::BAD_REQUEST, "Bad Request"),
     };
-    let event = event(&head, &body, peer.ip(), &format!("{} {}", endpoint.method, endpoint.path));
+    let event = event(head, &body, peer, &format!("{} {}", endpoint.method, endpoint.path));
     let Ok(event) = serde_json::from_value::<Event>(event) else {
         return gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
     };

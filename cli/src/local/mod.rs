@@ -1,6 +1,7 @@
 //! The whole service in one process: an HTTP server in API Gateway's place, the very handlers that
 //! run in Lambda, and a real DynamoDB API behind the same AWS SDK client.
 
+mod console;
 mod data_dir;
 mod demo;
 mod dynamodb;
@@ -20,6 +21,8 @@ use shared::{App, Endpoint};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use console::{Console, RequestLog};
 
 pub use demo::{ACME, GLOBEX, JANE};
 pub use signing_key::{SigningKey, TokenClaims};
@@ -115,7 +118,7 @@ pub struct LocalSystem {
     /// Its table.
     pub table: Table,
     /// The key that signs its tokens.
-    pub signing_key: SigningKey,
+    pub signing_key: Arc<SigningKey>,
     clock: Clock,
     data_dir: Option<PathBuf>,
     stop_gateway: watch::Sender<bool>,
@@ -145,7 +148,7 @@ impl LocalSystem {
             Some(data_dir) => data_dir::prepare(data_dir).and_then(|()| SigningKey::kept_in(data_dir)),
             None => SigningKey::generate(),
         };
-        let signing_key = signing_key.map_err(StartError)?;
+        let signing_key = Arc::new(signing_key.map_err(StartError)?);
 
         let (stop_dynamodb, stopped) = watch::channel(false);
         let start = |listener| dynamodb::start(listener, data_dir.as_deref(), stopped);
@@ -163,8 +166,15 @@ impl LocalSystem {
         })?;
 
         let functions = functions(&table, &clock, observer.as_ref()).await?;
+        let console = Arc::new(Console {
+            table: table.clone(),
+            signing_key: signing_key.clone(),
+            exists_limit: config(check_user_exists::ENDPOINT, table.name())?.exists_limit,
+            requests: RequestLog::new(clock.clone()),
+            clock: clock.clone(),
+        });
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(gateway::serve(api_listener, functions, stopped));
+        let gateway = tokio::spawn(gateway::serve(api_listener, functions, console, stopped));
         Ok(Self {
             api_address,
             dynamodb_url,
@@ -236,12 +246,13 @@ async fn functions(
 ) -> Result<Arc<[Function]>, StartError> {
     let mut functions = Vec::new();
     for endpoint in ENDPOINTS {
-        let table = match observer.cloned() {
-            Some(observer) => {
-                table.observed(Arc::new(move |operation, body| observer(endpoint.name, operation, body)))
+        let observer = observer.cloned();
+        let table = table.observed(Arc::new(move |operation, body| {
+            console::note_call(operation);
+            if let Some(observer) = &observer {
+                observer(endpoint.name, operation, body);
             }
-            None => table.clone(),
-        };
+        }));
         let app = App::new(config(endpoint, table.name())?, table, clock.clone());
         app.warm_up().await;
         functions.push(Function { endpoint, app });

@@ -8,7 +8,7 @@ use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::model::{ClientAddress, NormalizedEmail, OrganizationId, UserId};
+use crate::model::{NormalizedEmail, OrganizationId, UserId};
 
 /// The attributes that hold the partition key and the sort key.
 pub const KEY_ATTRIBUTES: [&str; 2] = ["PK", "SK"];
@@ -95,7 +95,7 @@ impl Key {
         Self::new(KeyKind::Credential, format!("{CREDENTIAL}#{user}"), CREDENTIAL)
     }
 
-    pub(super) fn rate_limit(name: &str, client: ClientAddress) -> Self {
+    pub(super) fn rate_limit(name: &str, client: impl fmt::Display) -> Self {
         Self::new(KeyKind::RateLimit, format!("{RATE}#{name}#{client}"), RATE)
     }
 
@@ -197,7 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Email;
+    use crate::model::{ClientAddress, Email};
 
     fn every_kind(id: &str, organization: &str) -> Vec<Key> {
         let user: UserId = id.parse().unwrap();
@@ -210,7 +210,7 @@ mod tests {
             Key::customer_association(&user, &organization),
             Key::organization(&organization),
             Key::credential(&user),
-            Key::rate_limit("exists", "2001:db8::1".parse().unwrap()),
+            Key::rate_limit("exists", "2001:db8::1".parse::<ClientAddress>().unwrap()),
             Key::signing_keys(),
         ]
     }

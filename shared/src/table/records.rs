@@ -1,14 +1,20 @@
 //! Every item of the table, read into what it says: for an operator's tools, never for a request.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::item::Item;
-use super::keys::{KEY_ATTRIBUTES, KeyKind};
+use super::keys::{KEY_ATTRIBUTES, Key, KeyKind, Range};
 use super::{
     PageStart, StoredSigningKeys, Table, accounts, customer_associations, email_claims, error, memberships,
     organizations, rate_limit, signing_keys, time, users,
 };
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{CustomerAssociation, Organization, OrganizationId, PasswordHash, User, UserId};
+use crate::model::{CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, User, UserId};
+
+/// How many items a page has at most: of so many, a table on a busy laptop gives a page within the time of one try.
+const MAX_RECORDS: i32 = 1000;
 
 /// What an item of the table says.
 #[derive(Debug)]
@@ -80,28 +86,63 @@ pub struct RecordPage {
     pub next: Option<RecordPageStart>,
 }
 
-/// Where a reading of the whole table goes on.
+/// Where a reading of the whole table goes on. Its text is the key of the item before, which may be made of an
+/// e-mail address.
 #[derive(Clone, Debug)]
 pub struct RecordPageStart(PageStart);
 
+impl RecordPageStart {
+    /// Right after a record, of those kinds whose key a record tells.
+    #[must_use]
+    pub fn after(record: &Record) -> Option<Self> {
+        let key = match record {
+            Record::User { user, .. } => Key::user(&user.id),
+            Record::Membership { user_id, organization_id, .. } => Key::membership(user_id, organization_id),
+            Record::CustomerAssociation(CustomerAssociation { user_id, organization_id, .. }) => {
+                Key::customer_association(user_id, organization_id)
+            }
+            Record::Organization(organization) => Key::organization(&organization.id),
+            Record::RateLimit { name, client, .. } => Key::rate_limit(name, client),
+            _ => return None,
+        };
+        Some(Self(key.into_attributes()))
+    }
+}
+
+/// The partition key and the sort key, which has no space.
+impl fmt::Display for RecordPageStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [partition, sort] = KEY_ATTRIBUTES.map(|name| text(&self.0, name));
+        write!(f, "{partition} {sort}")
+    }
+}
+
+impl FromStr for RecordPageStart {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let (partition, sort) = text.rsplit_once(' ').ok_or(Invalid("must be the two parts of a key"))?;
+        let key = Key::parse(partition, sort).ok_or(Invalid("must be the key of an item"))?;
+        Ok(Self(key.into_attributes()))
+    }
+}
+
 impl Table {
-    /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit
-    /// for each 4 KB of the table.
+    /// The next page of everything that the table holds, at most a thousand items of it. One `Scan`: it costs a read
+    /// unit for each 4 KB of the table.
     pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
         let output = self
             .client
             .scan()
             .table_name(&self.name)
+            .limit(MAX_RECORDS)
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
             .send()
             .await
             .map_err(|error| error::from_sdk("Scan", &error))?;
         let records = output.items.into_iter().flatten().map(|attributes| {
-            let key = KEY_ATTRIBUTES.map(|name| {
-                let text = attributes.get(name).and_then(|value| value.as_s().ok());
-                text.cloned().unwrap_or_default()
-            });
+            let key = KEY_ATTRIBUTES.map(|name| text(&attributes, name));
             let record = Item::with_key(attributes).and_then(|item| read(&item));
             record.unwrap_or_else(|error| {
                 let why = error.log().unwrap_or("cannot be read").to_owned();
@@ -110,6 +151,27 @@ impl Table {
         });
         Ok(RecordPage { records: records.collect(), next: output.last_evaluated_key.map(RecordPageStart) })
     }
+
+    /// All that the table holds of a user: customer associations and memberships, each by organization, then
+    /// the user; and whether there is a password. Where a user's id is nobody's, nothing.
+    pub async fn records_of(&self, user: &UserId) -> Result<(Vec<Record>, bool), Error> {
+        let (range, mut records, mut start) = (Range::everything_of(user), Vec::new(), None);
+        loop {
+            let page = self.query_page(&range, start).await?;
+            for item in &page.items {
+                records.push(read(item)?);
+            }
+            start = page.next;
+            if start.is_none() {
+                let credential = self.get(Key::credential(user)).await?;
+                return Ok((records, credential.is_some()));
+            }
+        }
+    }
+}
+
+fn text(attributes: &PageStart, name: &str) -> String {
+    attributes.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
 fn read(item: &Item) -> Result<Record, Error> {

@@ -1,0 +1,110 @@
+//! The console: the reference of the API, to try it with, and pages over the table. It belongs to the local system
+//! alone, answers this machine alone, and changes nothing.
+
+mod answer;
+mod guard;
+mod layout;
+mod message;
+mod organizations;
+mod rate_limits;
+mod reading;
+mod reference;
+mod requests;
+mod search;
+mod users;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::Method;
+use hyper::http::request::Parts;
+use shared::clock::{Clock, Timestamp};
+use shared::model::RateLimit;
+use shared::table::Table;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+pub(super) use requests::{RequestLog, note_call};
+
+use super::SigningKey;
+use answer::{HttpAnswer, Refusal};
+
+/// The console of a local system.
+pub(super) struct Console {
+    pub(super) table: Table,
+    pub(super) signing_key: Arc<SigningKey>,
+    pub(super) clock: Clock,
+    /// The limit of the public endpoint.
+    pub(super) exists_limit: RateLimit,
+    /// What the API was asked lately.
+    pub(super) requests: RequestLog,
+}
+
+/// What a page is asked for.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn of(head: &Parts) -> Self {
+        let pairs = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+        Self(pairs.into_owned().collect())
+    }
+
+    /// A parameter that is given and not empty.
+    fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A parameter that must be right where it is given.
+    fn parsed<T: std::str::FromStr<Err = shared::model::Invalid>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Refusal> {
+        let parsed = self.text(name).map(str::parse).transpose();
+        parsed.map_err(|why| Refusal::Invalid(format!("`{name}` {why}.")))
+    }
+
+    /// A parameter that must be given.
+    fn required<T: std::str::FromStr<Err = shared::model::Invalid>>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, Refusal> {
+        self.parsed(name)?.ok_or_else(|| Refusal::Invalid(format!("`{name}` is missing.")))
+    }
+}
+
+impl Console {
+    /// Answers a request for the console. `None` where it is for something else.
+    pub(super) async fn answer(&self, head: &Parts, peer: IpAddr) -> Option<HttpAnswer> {
+        let path = head.uri.path();
+        if head.method != Method::GET || !(path == "/" || path.starts_with("/console/")) {
+            return None;
+        }
+        if !guard::admits(head, peer) {
+            return Some(answer::forbidden());
+        }
+        if let Some(asset) = answer::asset(path) {
+            return Some(asset);
+        }
+        let query = Query::of(head);
+        let page = match path {
+            "/" => reference::page(self),
+            layout::ORGANIZATIONS => organizations::list(self, &query).await,
+            layout::ORGANIZATION => organizations::one(self, &query).await,
+            layout::USERS => users::list(self, &query).await,
+            layout::USER => users::one(self, &query).await,
+            layout::RATE_LIMITS => rate_limits::list(self, &query).await,
+            layout::REQUESTS => self.requests.page(),
+            layout::SEARCH => search::find(self, &query).await,
+            _ => Err(Refusal::NotFound("There is no such page.".to_owned())),
+        };
+        Some(page.unwrap_or_else(message::page))
+    }
+}
+
+/// A time as people read it, in UTC.
+fn utc(time: Timestamp) -> String {
+    let text =
+        OffsetDateTime::from_unix_timestamp(time.seconds()).ok().and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_default().replace('T', " ").replace('Z', " UTC")
+}

@@ -1,0 +1,45 @@
+//! The reference of the API: Swagger UI on the contract, with tokens of the demo data at hand.
+
+use askama::Template;
+use hyper::StatusCode;
+
+use super::Console;
+use super::answer::{self, HttpAnswer, Policy, Refusal};
+use super::layout::Layout;
+use crate::local::{ACME, JANE, TokenClaims};
+
+#[derive(Template)]
+#[template(path = "reference.html")]
+struct Reference {
+    layout: Layout<'static>,
+    /// Each role with a token that carries it.
+    tokens: [(&'static str, String); 2],
+    swagger_ui: SwaggerUi,
+}
+
+struct SwaggerUi {
+    version: &'static str,
+    notice: &'static str,
+}
+
+pub(super) fn page(console: &Console) -> Result<HttpAnswer, Refusal> {
+    let token = |role: &'static str| {
+        let claims = TokenClaims {
+            user_id: JANE.to_owned(),
+            organization_id: ACME.to_owned(),
+            roles: vec![role.to_owned()],
+            email: Some("jane@example.com".to_owned()),
+            expires_in: None,
+        };
+        (role, console.signing_key.token(&claims, console.clock.now()))
+    };
+    let page = Reference {
+        layout: Layout::of("/"),
+        tokens: ["Admin", "Customer"].map(token),
+        swagger_ui: SwaggerUi {
+            version: env!("SWAGGER_UI_VERSION"),
+            notice: include_str!(concat!(env!("OUT_DIR"), "/NOTICE")),
+        },
+    };
+    answer::page(StatusCode::OK, Policy::Reference, &page)
+}
