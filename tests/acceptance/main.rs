@@ -48,4 +48,5 @@ mod scale;
 mod secrets;
 mod security;
 mod tenants;
+mod terminal;
 mod vectors;

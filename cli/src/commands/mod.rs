@@ -1,15 +1,20 @@
 //! The commands: a module each, with its arguments and what it does.
 
+mod completions;
 mod customer;
 mod failure;
+mod man;
 mod organization;
 mod output;
 mod serve;
 mod table;
 mod table_arguments;
+#[cfg(test)]
+mod tests;
 mod token;
 mod user;
 
+use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
@@ -23,13 +28,17 @@ const DYNAMODB_PORT: u16 = 8000;
 /// Where the local system keeps everything, where nothing else is given.
 const DATA_DIR: &str = ".users";
 
+/// What the exit statuses mean.
+const EXIT_STATUS: &str =
+    "0 done; 1 not found, refused or not right; 2 wrong usage; 3 the table cannot be used now.";
+
 /// Users and memberships: the whole service on a laptop, and what looks after a table.
 #[derive(Parser)]
 #[command(
     name = "users",
     version,
-    after_help = "Without a command, `serve` is run.\n\nExit status: 0 done; 1 not found, refused or not right; \
-                  2 wrong usage; 3 the table cannot be used now."
+    after_help = format!("Without a command, `serve` is run.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
+                          Exit status: {EXIT_STATUS}")
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -46,11 +55,11 @@ enum Command {
     Serve(serve::Serve),
     /// Prints an access token for the local system
     #[command(
-        after_help = "Example:\n  users token --user kp_abc123def456 --organization 6d24ab9faf9e034e881fcd97 --role Admin"
+        after_help = "Example:\n  users token --user kp_abc123def456 --role Admin \\\n      --organization 6d24ab9faf9e034e881fcd97"
     )]
     Token(token::Token),
     /// Creates or describes the table
-    #[command(subcommand, after_help = "Example:\n  users table create --table users --region eu-central-1")]
+    #[command(subcommand, after_help = "Example:\n  users table create --region eu-central-1")]
     Table(table::TableCommand),
     /// Looks after organizations
     #[command(
@@ -64,9 +73,30 @@ enum Command {
     /// Links users with customer accounts
     #[command(
         subcommand,
-        after_help = "Example:\n  users customer associate --user kp_abc123def456 --organization org_1 --number C-10042"
+        after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
+    /// Prints the completions of `users` for a shell
+    #[command(
+        after_help = "Example:\n  users completions bash > ~/.local/share/bash-completion/completions/users"
+    )]
+    Completions(completions::Completions),
+    /// Prints the manual page, or writes one for each command
+    #[command(after_help = "Example:\n  users man --out ~/.local/share/man/man1")]
+    Man(man::Man),
+}
+
+/// The arguments. Without, the process ends with this status: they were wrong, or help was asked for, and that is
+/// printed.
+pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            return Failure::usage(&error).report(true);
+        }
+        // What fails here is a pipe whose reader has gone.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
 }
 
 fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
@@ -87,6 +117,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Organization(command) => organization::run(command, output).await,
             Command::User(command) => user::run(command, output).await,
             Command::Customer(command) => customer::run(command, output).await,
+            Command::Completions(completions) => completions::run(&completions, output),
+            Command::Man(man) => man::run(&man, output),
         }
     });
     // What is still running then, a password's hash say, is nobody's any more.
