@@ -11,13 +11,14 @@ mod transfer;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 /// Runs the command line. Exit status: 0 where it did what was asked; 1 where that was not found, was refused
 /// or is not right; 2 for wrong usage; 3 where the table cannot be used now.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = commands::Arguments::parse();
+    let arguments = match commands::arguments() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
     let json = arguments.json;
     match commands::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,

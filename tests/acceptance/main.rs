@@ -53,5 +53,6 @@ mod scale;
 mod secrets;
 mod security;
 mod tenants;
+mod terminal;
 mod transfer;
 mod vectors;

@@ -11,7 +11,7 @@ use super::{Failure, Output, TableArguments, parse};
 pub(super) enum CustomerCommand {
     /// Links a user with a customer account of an organization, in place of another
     #[command(
-        after_help = "Example:\n  users customer associate --user kp_abc123def456 --organization org_1 --number C-10042"
+        after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]
     Associate {
         /// The user's id
@@ -27,9 +27,7 @@ pub(super) enum CustomerCommand {
         table: TableArguments,
     },
     /// Removes the link of a user with a customer account of an organization
-    #[command(
-        after_help = "Example:\n  users customer dissociate --user kp_abc123def456 --organization org_1"
-    )]
+    #[command(after_help = "Example:\n  users customer dissociate --user kp_1 --organization org_1")]
     Dissociate {
         /// The user's id
         #[arg(long, value_parser = parse::<UserId>)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use serde_json::json;
 use shared::error::{Error, ErrorKind};
 
@@ -13,11 +14,13 @@ pub(crate) struct Failure {
     message: String,
 }
 
-/// The exit statuses of failures; 0 is "done", and 2, wrong usage, is the parser's.
+/// The exit statuses of failures; 0 is "done".
 #[derive(Clone, Copy, Debug)]
 enum ExitStatus {
     /// Not found, refused, or not right.
     Refused = 1,
+    /// Wrong usage.
+    Usage = 2,
     /// The table cannot be used now: the same command may work later.
     Unavailable = 3,
 }
@@ -26,6 +29,21 @@ impl Failure {
     /// What was asked for is not there, is refused, or is not right.
     pub(super) fn refused(message: impl Into<String>) -> Self {
         Self { status: ExitStatus::Refused, message: message.into() }
+    }
+
+    /// What is wrong with the arguments, as the parser says it, in one line.
+    pub(super) fn usage(error: &clap::Error) -> Self {
+        let message = if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+            "a command is missing: --help shows those there are".to_owned()
+        } else {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            let said = text
+                .lines()
+                .take_while(|line| !line.starts_with("Usage: ") && !line.starts_with("For more "));
+            said.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+        };
+        Self { status: ExitStatus::Usage, message }
     }
 
     /// Says so on standard error, and how the process is to end.

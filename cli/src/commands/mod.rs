@@ -1,11 +1,13 @@
 //! The commands: a module each, with its arguments and what it does.
 
+mod completions;
 mod customer;
 mod delete;
 mod doctor;
 mod export;
 mod failure;
 mod import;
+mod man;
 mod member;
 mod organization;
 mod output;
@@ -13,9 +15,12 @@ mod progress;
 mod serve;
 mod table;
 mod table_arguments;
+#[cfg(test)]
+mod tests;
 mod token;
 mod user;
 
+use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
@@ -28,17 +33,19 @@ use table_arguments::TableArguments;
 const DYNAMODB_PORT: u16 = 8000;
 /// Where the local system keeps everything, where nothing else is given.
 const DATA_DIR: &str = ".users";
-
 /// Who is said to have made what commands make: `CreatedBy`, `AddedBy`.
 const OPERATOR: &str = "operator";
+/// What the exit statuses mean.
+const EXIT_STATUS: &str =
+    "0 done; 1 not found, refused or not right; 2 wrong usage; 3 the table cannot be used now.";
 
 /// Users and memberships: the whole service on a laptop, and what looks after a table.
 #[derive(Parser)]
 #[command(
     name = "users",
     version,
-    after_help = "Without a command, `serve` is run.\n\nExit status: 0 done; 1 not found, refused or not right; \
-                  2 wrong usage; 3 the table cannot be used now."
+    after_help = format!("Without a command, `serve` is run.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
+                          Exit status: {EXIT_STATUS}")
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -55,11 +62,11 @@ enum Command {
     Serve(serve::Serve),
     /// Prints an access token for the local system
     #[command(
-        after_help = "Example:\n  users token --user kp_abc123def456 --organization 6d24ab9faf9e034e881fcd97 --role Admin"
+        after_help = "Example:\n  users token --user kp_abc123def456 --role Admin \\\n      --organization 6d24ab9faf9e034e881fcd97"
     )]
     Token(token::Token),
     /// Creates or describes the table
-    #[command(subcommand, after_help = "Example:\n  users table create --table users --region eu-central-1")]
+    #[command(subcommand, after_help = "Example:\n  users table create --region eu-central-1")]
     Table(table::TableCommand),
     /// Looks after organizations
     #[command(
@@ -79,7 +86,7 @@ enum Command {
     /// Links users with customer accounts
     #[command(
         subcommand,
-        after_help = "Example:\n  users customer associate --user kp_abc123def456 --organization org_1 --number C-10042"
+        after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
     /// Deletes all that the table holds of a person, after a question
@@ -98,6 +105,27 @@ enum Command {
         after_help = "Example:\n  users doctor --scan\n  users token --user u --organization o --role Admin | users doctor --token-file -\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
+    /// Prints the completions of `users` for a shell
+    #[command(
+        after_help = "Example:\n  users completions bash > ~/.local/share/bash-completion/completions/users"
+    )]
+    Completions(completions::Completions),
+    /// Prints the manual page, or writes one for each command
+    #[command(after_help = "Example:\n  users man --out ~/.local/share/man/man1")]
+    Man(man::Man),
+}
+
+/// The arguments. Without, the process ends with this status: they were wrong, or help was asked for, and that is
+/// printed.
+pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            return Failure::usage(&error).report(true);
+        }
+        // What fails here is a pipe whose reader has gone.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
 }
 
 const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --dry-run\n  users import users.csv --organization org_1\n  \
@@ -129,6 +157,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Import(import) => import::run(import, output).await,
             Command::Export(export) => export::run(export, output).await,
             Command::Doctor(doctor) => doctor::run(doctor, output).await,
+            Command::Completions(completions) => completions::run(&completions, output),
+            Command::Man(man) => man::run(&man, output),
         }
     });
     // What is still running then, a password's hash say, is nobody's any more.

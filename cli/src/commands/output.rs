@@ -1,6 +1,6 @@
 //! What commands print: a readable table, or JSON with stable fields.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -55,8 +55,11 @@ impl Output {
 
 /// Prints lines for people.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    // Not `println!`: it panics where the reader of a pipe has gone.
-    writeln!(anstream::stdout(), "{text}").map_err(|error| Failure::refused(format!("cannot print: {error}")))
+    match writeln!(anstream::stdout(), "{text}") {
+        // Who reads, `head` say, has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|error| Failure::refused(format!("cannot print: {error}"))),
+    }
 }
 
 fn to_value(value: &(impl Serialize + ?Sized)) -> Result<Value, Failure> {

@@ -31,7 +31,7 @@ pub(super) struct Serve {
     /// Where the table and the signing key are kept
     #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
-    /// Keep nothing
+    /// Keep the table and the signing key in memory alone, gone at the end
     #[arg(long, conflicts_with = "data_dir")]
     memory: bool,
 }

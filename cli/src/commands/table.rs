@@ -9,7 +9,7 @@ use super::{Failure, Output, TableArguments};
 #[derive(Subcommand)]
 pub(super) enum TableCommand {
     /// Creates the table, with its keys and its TTL
-    #[command(after_help = "Example:\n  users table create --table users --region eu-central-1")]
+    #[command(after_help = "Example:\n  users table create --region eu-central-1")]
     Create(TableArguments),
     /// Describes the table
     #[command(after_help = "Example:\n  users table describe --json")]
