@@ -1,5 +1,9 @@
 //! Every item of the table, read into what it says: for an operator's tools, never for a request.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{self, timeout::TimeoutConfig};
+
 use super::item::Item;
 use super::keys::{KEY_ATTRIBUTES, KeyKind};
 use super::{
@@ -9,6 +13,9 @@ use super::{
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{CustomerAssociation, Organization, OrganizationId, PasswordHash, User, UserId};
+
+/// How long a page of 1 MB may take: nobody waits for it but the operator, whose line may be slow.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an item of the table says.
 #[derive(Debug)]
@@ -94,6 +101,11 @@ impl Table {
             .table_name(&self.name)
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
+            .customize()
+            .config_override(
+                config::Builder::new()
+                    .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build()),
+            )
             .send()
             .await
             .map_err(|error| error::from_sdk("Scan", &error))?;
