@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure
     let table = table.open().await?;
     let id = which.id(&table).await?;
     let data = table.personal_data(&id).await?.ok_or_else(|| Failure::refused("there is no such user"))?;
-    let view = View::new(&id, data);
+    let view = View::new(data);
     if !yes {
         if output.json || !io::stdin().is_terminal() {
             return Err(Failure::refused("nothing is deleted without a terminal to ask on: --yes deletes"));

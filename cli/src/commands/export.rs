@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 use shared::model::UserId;
-use shared::table::{Record, Table};
+use shared::table::{PersonalData, Record, Table};
 
 use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
-use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, Gathered};
+use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser};
 
 /// How many users' password hashes are asked for at once.
 const USERS_AT_ONCE: usize = 100;
@@ -92,7 +92,7 @@ struct Exporter<'a> {
     writer: Writer,
     with_password_hashes: bool,
     /// Users that are to be written; of the last one there may be more to come.
-    waiting: Vec<Gathered>,
+    waiting: Vec<PersonalData>,
     users: u64,
     left_out: u64,
 }
@@ -119,30 +119,28 @@ impl Exporter<'_> {
     }
 
     async fn gather(&mut self, record: Record) -> Result<(), Failure> {
-        match record {
-            Record::User { user, created_at, created_by } => {
-                let waiting = self.waiting(&user.id).await?;
-                waiting.user = Some((user, created_at, created_by));
+        let id = match &record {
+            Record::User { user, .. } => &user.id,
+            Record::Membership { user_id, .. } => user_id,
+            Record::CustomerAssociation(association) => &association.user_id,
+            Record::Broken { .. } => {
+                self.left_out += 1;
+                return Ok(());
             }
-            Record::Membership { user_id, organization_id, joined_at, added_by } => {
-                self.waiting(&user_id).await?.memberships.push((organization_id, joined_at, added_by));
-            }
-            Record::CustomerAssociation(association) => {
-                self.waiting(&association.user_id).await?.customer_associations.push(association);
-            }
-            Record::Broken { .. } => self.left_out += 1,
-            _ => {}
-        }
+            _ => return Ok(()),
+        };
+        let id = id.clone();
+        self.waiting(id).await?.add(record);
         Ok(())
     }
 
     /// The user in the making to which a record belongs: a user's records come one after the other.
-    async fn waiting(&mut self, id: &UserId) -> Result<&mut Gathered, Failure> {
-        if self.waiting.last().is_none_or(|last| last.id != *id) {
+    async fn waiting(&mut self, id: UserId) -> Result<&mut PersonalData, Failure> {
+        if self.waiting.last().is_none_or(|last| last.id != id) {
             if self.waiting.len() >= USERS_AT_ONCE {
                 self.write_waiting().await?;
             }
-            self.waiting.push(Gathered::new(id.clone()));
+            self.waiting.push(PersonalData::new(id));
         }
         self.waiting.last_mut().ok_or_else(|| Failure::refused("no user is waiting"))
     }

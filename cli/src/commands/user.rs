@@ -126,9 +126,10 @@ impl From<CustomerAssociation> for CustomerAccount {
 }
 
 impl View {
-    pub(super) fn new(id: &UserId, data: PersonalData) -> Self {
-        let PersonalData { user, organization_ids, customer_associations, has_password } = data;
-        let of_user = |field: fn(&User) -> Option<String>| user.as_ref().and_then(field);
+    pub(super) fn new(data: PersonalData) -> Self {
+        let PersonalData { id, account, memberships, customer_associations, has_password } = data;
+        let of_user =
+            |field: fn(&User) -> Option<String>| account.as_ref().and_then(|account| field(&account.user));
         Self {
             user_id: id.to_string(),
             first_name: of_user(|user| Some(user.first_name.to_string())),
@@ -136,7 +137,10 @@ impl View {
             email: of_user(|user| Some(user.email.to_string())),
             preferred_email: of_user(|user| user.preferred_email.as_ref().map(ToString::to_string)),
             phone_number: of_user(|user| user.phone_number.as_ref().map(ToString::to_string)),
-            organization_ids: organization_ids.iter().map(ToString::to_string).collect(),
+            organization_ids: memberships
+                .iter()
+                .map(|membership| membership.organization_id.to_string())
+                .collect(),
             customer_associations: customer_associations.into_iter().map(Into::into).collect(),
             has_password,
         }
@@ -162,5 +166,5 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
         }
     };
     let data = table.personal_data(&id).await?.ok_or_else(no_such_user)?;
-    output.record(&View::new(&id, data))
+    output.record(&View::new(data))
 }

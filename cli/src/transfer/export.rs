@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use shared::Error;
-use shared::clock::Timestamp;
-use shared::model::{CustomerAssociation, Organization, OrganizationId, PasswordHash, User, UserId};
-use shared::table::timestamp_to_text;
+use shared::model::{CustomerAssociation, Organization, PasswordHash, User};
+use shared::table::{Account, NewMembership, PersonalData, timestamp_to_text};
 
 /// The columns of a CSV file. A row has those of an organization or those of a user.
 pub(crate) const COLUMNS: [&str; 13] = [
@@ -72,35 +71,20 @@ struct ExportedCustomerAssociation {
     customer_number: String,
 }
 
-/// What the table's records say of one user, in the making.
-pub(crate) struct Gathered {
-    pub(crate) id: UserId,
-    /// The user, when it was created and by whom.
-    pub(crate) user: Option<(Box<User>, Timestamp, UserId)>,
-    /// Its organizations, since when and by whom.
-    pub(crate) memberships: Vec<(OrganizationId, Timestamp, UserId)>,
-    pub(crate) customer_associations: Vec<CustomerAssociation>,
-}
-
-impl Gathered {
-    pub(crate) fn new(id: UserId) -> Self {
-        Self { id, user: None, memberships: Vec::new(), customer_associations: Vec::new() }
-    }
-}
-
 impl ExportedUser {
-    /// The user of what was gathered, if there is one.
-    pub(crate) fn of(gathered: Gathered, hash: Option<&PasswordHash>) -> Result<Option<Self>, Error> {
-        let Gathered { user, memberships, customer_associations, .. } = gathered;
-        let Some((user, created_at, created_by)) = user else { return Ok(None) };
+    /// A user with the data that belongs to it. `None` where there is no account.
+    pub(crate) fn of(data: PersonalData, hash: Option<&PasswordHash>) -> Result<Option<Self>, Error> {
+        let PersonalData { account, memberships, customer_associations, .. } = data;
+        let Some(Account { user, created_at, created_by }) = account else { return Ok(None) };
         let User { id, first_name, last_name, email, preferred_email, phone_number } = *user;
-        let memberships = memberships.into_iter().map(|(organization_id, joined_at, added_by)| {
-            Ok::<_, Error>(ExportedMembership {
-                organization_id: organization_id.to_string(),
-                joined_at: timestamp_to_text(joined_at)?,
-                added_by: added_by.to_string(),
-            })
-        });
+        let memberships =
+            memberships.into_iter().map(|NewMembership { organization_id, joined_at, added_by }| {
+                Ok::<_, Error>(ExportedMembership {
+                    organization_id: organization_id.to_string(),
+                    joined_at: timestamp_to_text(joined_at)?,
+                    added_by: added_by.to_string(),
+                })
+            });
         let customer_associations = customer_associations.into_iter().map(|association| {
             let CustomerAssociation { organization_id, customer_number, .. } = association;
             ExportedCustomerAssociation {

@@ -6,7 +6,7 @@ mod providers;
 mod source;
 
 pub(crate) use account::{Account, Defaults, Entry, Wrong};
-pub(crate) use export::{COLUMNS, ExportedOrganization, ExportedUser, Gathered};
+pub(crate) use export::{COLUMNS, ExportedOrganization, ExportedUser};
 pub(crate) use providers::Dialect;
 pub(crate) use source::{Row, Source};
 

@@ -219,7 +219,8 @@ impl TokenVerifier {
         });
         let carried: Vec<_> = carried.map(Policy::role).collect();
         if !carried.is_empty() {
-            let found = format!("{}: the role {}", caller.roles().join(", "), carried.join(" and "));
+            let roles = shown(Some(&caller.roles().into()));
+            let found = format!("{roles}: the role {}", carried.join(" and "));
             return findings.add(Standing::Right, "roles", found, None);
         }
         let found = match find(claims, &names.roles) {
@@ -260,7 +261,7 @@ impl Findings {
 
 /// Whether a known key has signed the token.
 fn look_at_signature(jws: &Jws, keys: &SigningKeys, findings: &mut Findings) -> bool {
-    let id = jws.key_id().map_or_else(|| "the header names none".to_owned(), |id| shown(Some(&id.into())));
+    let id = jws.key_id().map_or_else(|| "none is named".to_owned(), |id| shown(Some(&id.into())));
     let key = match jws.key_of(keys) {
         Ok(key) => key,
         Err(why) => {
@@ -274,7 +275,7 @@ fn look_at_signature(jws: &Jws, keys: &SigningKeys, findings: &mut Findings) -> 
             return false;
         }
     };
-    findings.add(Standing::Right, "kid", format!("{id}, known"), None);
+    findings.add(Standing::Right, "kid", format!("{id}, and one key fits"), None);
     match jws.check_signature(key) {
         Ok(()) => {
             findings.add(Standing::Right, "signature", "by that key", None);

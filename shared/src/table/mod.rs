@@ -47,7 +47,7 @@ pub use import::{ImportedAccount, Importing};
 pub use invariants::{Examination, Link, Phase, Repair, Violation};
 pub use keys::{KEY_ATTRIBUTES, KeyKind, TTL_ATTRIBUTE};
 pub use observer::CallObserver;
-pub use personal_data::{Changing, PersonalData, UserChanges};
+pub use personal_data::{Account, Changing, PersonalData, UserChanges};
 pub use rate_limit::RateLimiter;
 pub use records::{Record, RecordPage, RecordPageStart};
 pub use server_time::ClockSkew;

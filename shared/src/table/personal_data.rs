@@ -4,7 +4,8 @@
 use super::item::{Item, NewItem};
 use super::keys::{Key, KeyKind, Range};
 use super::transaction::{MAX_PARTS, Outcome, Transaction};
-use super::{Table, customer_associations, email_claims, memberships, users};
+use super::{NewMembership, Record, Table, email_claims, records};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, User, UserId};
 
@@ -12,16 +13,65 @@ use crate::model::{CustomerAssociation, Email, OrganizationId, PersonName, Phone
 const MAX_ROUNDS: usize = 8;
 
 /// All that the table holds of one person.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PersonalData {
+    /// The user's id.
+    pub id: UserId,
     /// The account; none where a deletion was interrupted.
-    pub user: Option<User>,
-    /// The organizations that the user belongs to.
-    pub organization_ids: Vec<OrganizationId>,
-    /// The customer accounts that the user is linked with.
+    pub account: Option<Account>,
+    /// The organizations that the user belongs to, by id.
+    pub memberships: Vec<NewMembership>,
+    /// The customer accounts that the user is linked with, by organization id.
     pub customer_associations: Vec<CustomerAssociation>,
     /// Whether there is a password.
     pub has_password: bool,
+}
+
+/// A user's account.
+#[derive(Debug)]
+pub struct Account {
+    /// The user.
+    pub user: Box<User>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: UserId,
+}
+
+impl PersonalData {
+    /// Nothing yet of the user with this id.
+    #[must_use]
+    pub fn new(id: UserId) -> Self {
+        Self {
+            id,
+            account: None,
+            memberships: Vec::new(),
+            customer_associations: Vec::new(),
+            has_password: false,
+        }
+    }
+
+    /// Adds what a record of this user says.
+    pub fn add(&mut self, record: Record) {
+        match record {
+            Record::User { user, created_at, created_by } => {
+                self.account = Some(Account { user, created_at, created_by });
+            }
+            Record::Membership { organization_id, joined_at, added_by, .. } => {
+                self.memberships.push(NewMembership { organization_id, added_by, joined_at });
+            }
+            Record::CustomerAssociation(association) => self.customer_associations.push(association),
+            Record::Credential { .. } => self.has_password = true,
+            _ => {}
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.account.is_none()
+            && self.memberships.is_empty()
+            && self.customer_associations.is_empty()
+            && !self.has_password
+    }
 }
 
 /// What is to be changed of a user; what is `None` stays.
@@ -53,26 +103,13 @@ pub enum Changing {
 impl Table {
     /// All that the table holds of a person. `None` where that is nothing.
     pub async fn personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
-        // In this order: of an account that is made meanwhile, the password is there with the user.
-        let items = self.items_of(id).await?;
-        let credential = self.get(Key::credential(id)).await?;
-        let mut data = PersonalData {
-            user: None,
-            organization_ids: Vec::new(),
-            customer_associations: Vec::new(),
-            has_password: credential.is_some(),
-        };
-        for item in &items {
-            match item.kind() {
-                KeyKind::User => data.user = Some(users::from_item(id.clone(), item)?),
-                KeyKind::Membership => data.organization_ids.push(memberships::organization_id(item)?),
-                KeyKind::CustomerAssociation => {
-                    data.customer_associations.push(customer_associations::from_item(item)?);
-                }
-                _ => {}
-            }
+        let mut data = PersonalData::new(id.clone());
+        for item in self.items_of(id).await? {
+            data.add(records::read(&item)?);
         }
-        Ok((!items.is_empty() || data.has_password).then_some(data))
+        // After the user: of an account that is made meanwhile, the password is there with it.
+        data.has_password = self.get(Key::credential(id)).await?.is_some();
+        Ok((!data.is_nothing()).then_some(data))
     }
 
     /// Deletes all that the table holds of a person: the account with its e-mail claim and its password first,

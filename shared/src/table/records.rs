@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{self, timeout::TimeoutConfig};
 
 use super::item::Item;
-use super::keys::{KEY_ATTRIBUTES, Key, KeyKind, Range};
+use super::keys::{KEY_ATTRIBUTES, Key, KeyKind};
 use super::{
     PageStart, StoredSigningKeys, Table, accounts, customer_associations, email_claims, error, memberships,
     organizations, rate_limit, signing_keys, time, users,
@@ -13,8 +16,8 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, User, UserId};
 
-/// How many items a page has at most: of so many, a table on a busy laptop gives a page within the time of one try.
-const MAX_RECORDS: i32 = 1000;
+/// How long a page of 1 MB may take: nobody waits for it but the operator, whose line may be slow.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an item of the table says.
 #[derive(Debug)]
@@ -128,16 +131,20 @@ impl FromStr for RecordPageStart {
 }
 
 impl Table {
-    /// The next page of everything that the table holds, at most a thousand items of it. One `Scan`: it costs a read
-    /// unit for each 4 KB of the table.
+    /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit for each
+    /// 4 KB of the table.
     pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
         let output = self
             .client
             .scan()
             .table_name(&self.name)
-            .limit(MAX_RECORDS)
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
+            .customize()
+            .config_override(
+                config::Builder::new()
+                    .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build()),
+            )
             .send()
             .await
             .map_err(|error| error::from_sdk("Scan", &error))?;
@@ -151,30 +158,13 @@ impl Table {
         });
         Ok(RecordPage { records: records.collect(), next: output.last_evaluated_key.map(RecordPageStart) })
     }
-
-    /// All that the table holds of a user: customer associations and memberships, each by organization, then
-    /// the user; and whether there is a password. Where a user's id is nobody's, nothing.
-    pub async fn records_of(&self, user: &UserId) -> Result<(Vec<Record>, bool), Error> {
-        let (range, mut records, mut start) = (Range::everything_of(user), Vec::new(), None);
-        loop {
-            let page = self.query_page(&range, start).await?;
-            for item in &page.items {
-                records.push(read(item)?);
-            }
-            start = page.next;
-            if start.is_none() {
-                let credential = self.get(Key::credential(user)).await?;
-                return Ok((records, credential.is_some()));
-            }
-        }
-    }
 }
 
 fn text(attributes: &PageStart, name: &str) -> String {
     attributes.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
-fn read(item: &Item) -> Result<Record, Error> {
+pub(super) fn read(item: &Item) -> Result<Record, Error> {
     let key = item.key()?;
     Ok(match item.kind() {
         KeyKind::EmailClaim => {

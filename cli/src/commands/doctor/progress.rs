@@ -1,9 +1,10 @@
 //! How far a scan is: a bar on a terminal, lines elsewhere, nothing beside JSON.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use shared::table::Phase;
 
 use crate::commands::Output;
@@ -30,9 +31,13 @@ impl Progress {
         let shown = if output.json {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} ({per_sec}, {eta} left)");
+            let style =
+                ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} ({rate}, {eta} left)");
+            let rate = |state: &ProgressState, text: &mut dyn Write| {
+                let _ = write!(text, "{:.0}/s", state.per_sec());
+            };
             let bar = ProgressBar::new(items);
-            Shown::Bar(if let Ok(style) = style { bar.with_style(style) } else { bar })
+            Shown::Bar(if let Ok(style) = style { bar.with_style(style.with_key("rate", rate)) } else { bar })
         } else {
             Shown::Lines { last: Instant::now() }
         };
@@ -52,7 +57,10 @@ impl Progress {
                     bar.reset();
                     bar.set_message(doing);
                 }
-                bar.set_length(total);
+                // It draws at once, which a position does not.
+                if bar.length() != Some(total) {
+                    bar.set_length(total);
+                }
                 bar.set_position(done);
             }
             Shown::Lines { last } if begins || last.elapsed() >= PAUSE => {

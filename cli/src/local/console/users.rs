@@ -1,11 +1,11 @@
 //! Users, with what they belong to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
 use hyper::StatusCode;
-use shared::model::{CustomerAssociation, OrganizationId, User, UserId};
-use shared::table::Record;
+use shared::model::{OrganizationId, User, UserId};
+use shared::table::{Account, PersonalData, Record};
 
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::{self, Layout};
@@ -66,53 +66,42 @@ struct Association {
 /// One user, with memberships and customer associations.
 pub(super) async fn one(console: &Console, query: &Query) -> Result<HttpAnswer, Refusal> {
     let id: UserId = query.required("id")?;
-    let (records, has_password) = console.table.records_of(&id).await?;
-    let (mut found, mut memberships, mut associations) = (None, Vec::new(), Vec::new());
-    for record in records {
-        match record {
-            Record::User { user, created_at, created_by } => found = Some((user, created_at, created_by)),
-            Record::Membership { organization_id: organization, joined_at, added_by, .. } => {
-                let (organization_name, joined_at) = (String::new(), utc(joined_at));
-                memberships.push(Membership { organization, organization_name, joined_at, added_by });
-            }
-            Record::CustomerAssociation(CustomerAssociation { customer_number, organization_id, .. }) => {
-                associations.push(Association {
-                    organization: organization_id,
-                    organization_name: String::new(),
-                    customer_number: customer_number.to_string(),
-                });
-            }
-            _ => {}
-        }
-    }
-    let Some((user, created_at, created_by)) = found else {
+    let data = console.table.personal_data(&id).await?;
+    let Some(PersonalData {
+        account: Some(account), memberships, customer_associations, has_password, ..
+    }) = data
+    else {
         return Err(Refusal::NotFound(format!("There is no user {id}.")));
     };
-    let ids = memberships.iter().map(|membership| &membership.organization);
-    let mut ids: Vec<_> =
-        ids.chain(associations.iter().map(|association| &association.organization)).cloned().collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let organizations = console.table.organizations(&ids).await?;
+    let ids = memberships.iter().map(|membership| &membership.organization_id);
+    let ids = ids.chain(customer_associations.iter().map(|association| &association.organization_id));
+    let ids: BTreeSet<_> = ids.cloned().collect();
+    let organizations = console.table.organizations(&Vec::from_iter(ids)).await?;
     let names: HashMap<_, _> = organizations
         .into_iter()
         .map(|organization| (organization.id, organization.name.to_string()))
         .collect();
     let name = |id: &OrganizationId| names.get(id).cloned().unwrap_or_default();
-    for membership in &mut memberships {
-        membership.organization_name = name(&membership.organization);
-    }
-    for association in &mut associations {
-        association.organization_name = name(&association.organization);
-    }
+    let memberships = memberships.into_iter().map(|membership| Membership {
+        organization_name: name(&membership.organization_id),
+        organization: membership.organization_id,
+        joined_at: utc(membership.joined_at),
+        added_by: membership.added_by,
+    });
+    let associations = customer_associations.into_iter().map(|association| Association {
+        organization_name: name(&association.organization_id),
+        organization: association.organization_id,
+        customer_number: association.customer_number.to_string(),
+    });
+    let Account { user, created_at, created_by } = account;
     let page = UserPage {
         layout: Layout::of(layout::USER),
         user: *user,
         created_at: utc(created_at),
         created_by,
         has_password,
-        memberships,
-        associations,
+        memberships: memberships.collect(),
+        associations: associations.collect(),
     };
     answer::page(StatusCode::OK, Policy::Page, &page)
 }
