@@ -82,11 +82,11 @@ fn every_command_takes_json_and_says_what_each_of_its_options_is() {
 /// Each page fits a screen, and is looked at when it changes: `cargo insta accept` takes it.
 #[test]
 fn the_help_of_every_command() {
-    let mut pages = String::new();
-    for command in commands() {
-        let help = help(&command);
+    let page = |command: &Command| {
+        let help = help(command);
         assert!(help.lines().count() <= 40, "{help}");
-        pages += &format!("=== {} --help\n{}\n\n", name(&command), help.trim_end());
-    }
-    insta::assert_snapshot!(pages);
+        format!("=== {} --help\n{}\n", name(command), help.trim_end())
+    };
+    let pages: Vec<_> = commands().iter().map(page).collect();
+    insta::assert_snapshot!(pages.join("\n"));
 }

@@ -5,9 +5,10 @@ mod users;
 use std::env;
 
 use users::{
-    ApiResponse, CheckUserExistsRequest, CheckUserExistsRequestQuery, CreateUserRequest, GetCustomerAssociationRequest,
-    GetCustomerAssociationRequestQuery, GetProfileRequest, ListCustomerAssociationsRequest,
-    ListCustomerAssociationsRequestQuery, ListOrganizationsRequest, NewUser, ProblemOrValidationProblem, UsersClient,
+    ApiResponse, CheckUserExistsRequest, CheckUserExistsRequestQuery, CreateUserRequest,
+    GetCustomerAssociationRequest, GetCustomerAssociationRequestQuery, GetProfileRequest,
+    ListCustomerAssociationsRequest, ListCustomerAssociationsRequestQuery, ListOrganizationsRequest, NewUser,
+    ProblemOrValidationProblem, UsersClient,
 };
 
 const JANE: &str = "kp_abc123def456";
@@ -25,7 +26,8 @@ async fn main() -> anyhow::Result<()> {
         email: "rust@example.com".to_owned(),
         ..NewUser::default()
     };
-    let create = async |new_user: &NewUser| admin.create_user(CreateUserRequest { body: new_user.clone() }).await;
+    let create =
+        async |new_user: &NewUser| admin.create_user(CreateUserRequest { body: new_user.clone() }).await;
 
     let ApiResponse::Created(created) = create(&new_user).await? else { panic!("not created") };
     // A promised member, and one that may be null.
