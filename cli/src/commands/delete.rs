@@ -1,11 +1,9 @@
 //! `users delete`
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
 use clap::Args;
 
 use super::user::{View, WhichUser};
-use super::{Failure, Output, TableArguments};
+use super::{Failure, Output, TableArguments, question};
 
 #[derive(Args)]
 pub(super) struct Delete {
@@ -25,11 +23,11 @@ pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure
     let data = table.personal_data(&id).await?.ok_or_else(|| Failure::refused("there is no such user"))?;
     let view = View::new(data);
     if !yes {
-        if output.json || !io::stdin().is_terminal() {
+        if !question::can_be_asked(output) {
             return Err(Failure::refused("nothing is deleted without a terminal to ask on: --yes deletes"));
         }
         output.record(&view)?;
-        if !confirmed(&format!("Delete all of this from the table {}?", table.name())) {
+        if !question::agreed(&format!("Delete all of this from the table {}?", table.name())) {
             return Err(Failure::refused("nothing is deleted"));
         }
     }
@@ -45,11 +43,4 @@ pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure
         );
     }
     Ok(())
-}
-
-fn confirmed(question: &str) -> bool {
-    anstream::eprint!("{question} Type yes: ");
-    let _ = io::stderr().flush();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }

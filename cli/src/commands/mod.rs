@@ -12,6 +12,7 @@ mod member;
 mod organization;
 mod output;
 mod progress;
+mod question;
 mod serve;
 mod table;
 mod table_arguments;

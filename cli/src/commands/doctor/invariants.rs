@@ -1,13 +1,11 @@
 //! What must hold between the table's items.
 
-use std::io::Write as _;
+use shared::table::{Examination, KeyKind, Link, Phase, Repair, TableDescription, Violation};
 
-use shared::table::{Examination, KeyKind, Link, Repair, TableDescription, Violation};
-
-use super::progress::Progress;
 use super::report::{Check, Report, State};
 use super::{Patient, Scan};
-use crate::commands::{Failure, Output};
+use crate::commands::progress::Progress;
+use crate::commands::{Failure, Output, question};
 
 /// What a strongly consistent read of one unit reads.
 const BYTES_A_READ_UNIT: u64 = 4096;
@@ -28,9 +26,9 @@ pub(super) async fn check(
         report.add(Check::new("invariants", State::Note, found));
         return Ok(());
     }
-    let mut progress = Progress::new(items, output);
-    let examination = patient.table.examine(|phase, done| progress.at(phase, done)).await;
-    progress.end();
+    let mut phases = Phases { items, output, current: None };
+    let examination = patient.table.examine(|phase, done| phases.at(phase, done)).await;
+    phases.end();
     let Examination { items, mut violations } = examination?;
     if violations.is_empty() {
         report.add(Check::new("invariants", State::Ok, format!("all hold: {items} items, {cost}")));
@@ -40,7 +38,7 @@ pub(super) async fn check(
     violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
     let repair = match patient.scan {
         Scan::None | Scan::Look => false,
-        Scan::AskAndRepair => agreed(&violations)?,
+        Scan::AskAndRepair => agreed(&violations),
         Scan::Repair => true,
     };
     for violation in &violations {
@@ -52,20 +50,49 @@ pub(super) async fn check(
 }
 
 /// Says what would be done and asks for it.
-fn agreed(violations: &[Violation]) -> Result<bool, Failure> {
+fn agreed(violations: &[Violation]) -> bool {
     let repairs: Vec<_> = violations.iter().map(Words::of).filter(|words| words.repair.is_some()).collect();
     if repairs.is_empty() {
-        return Ok(false);
+        return false;
     }
     for Words { found, repair, .. } in &repairs {
         anstream::eprintln!("{found}: {}", repair.as_deref().unwrap_or_default());
     }
-    anstream::eprint!("Do that, {} in all? [y/N] ", repairs.len());
-    let cannot = |error: std::io::Error| Failure::refused(format!("cannot ask: {error}"));
-    std::io::stderr().flush().map_err(cannot)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(cannot)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+    question::agreed(&format!("Do that, {} in all?", repairs.len()))
+}
+
+/// How far an examination is, phase by phase.
+struct Phases {
+    /// About how many items there are.
+    items: u64,
+    output: Output,
+    current: Option<(Phase, Progress, u64)>,
+}
+
+impl Phases {
+    fn at(&mut self, phase: Phase, done: u64) {
+        match &mut self.current {
+            Some((current, progress, last)) if *current == phase => {
+                progress.advance_to(done);
+                *last = done;
+            }
+            _ => {
+                let (what, total) = match phase {
+                    Phase::Reading => ("items read", self.items),
+                    Phase::Finding => ("items read again", self.items),
+                    Phase::LookingAgain(total) => ("suspicions looked at again", total as u64),
+                };
+                self.end();
+                self.current = Some((phase, Progress::begin(what, 0, Some(total), self.output), done));
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some((_, progress, done)) = self.current.take() {
+            progress.end(done);
+        }
+    }
 }
 
 /// How a violation is put.

@@ -3,20 +3,19 @@
 mod clock;
 mod invariants;
 mod keys;
-mod progress;
 mod report;
 mod settings;
 mod table;
 mod token;
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use shared::App;
 use shared::clock::Clock;
 
-use super::{Failure, Output, TableArguments};
+use super::{Failure, Output, TableArguments, question};
 use report::{Check, Report, State};
 use settings::Settings;
 
@@ -69,7 +68,7 @@ pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure
     if both > 1 {
         return Err(Failure::refused("standard input can be the settings or the token, not both"));
     }
-    let can_ask = both == 0 && !output.json && std::io::stdin().is_terminal();
+    let can_ask = both == 0 && question::can_be_asked(output);
     if repair && !yes && !can_ask {
         return Err(Failure::refused("--repair cannot ask here: give --yes too"));
     }

@@ -20,9 +20,7 @@ use hyper::Method;
 use hyper::http::request::Parts;
 use shared::clock::{Clock, Timestamp};
 use shared::model::RateLimit;
-use shared::table::Table;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use shared::table::{Table, timestamp_to_text};
 
 pub(super) use requests::{RequestLog, note_call};
 
@@ -104,7 +102,6 @@ impl Console {
 
 /// A time as people read it, in UTC.
 fn utc(time: Timestamp) -> String {
-    let text =
-        OffsetDateTime::from_unix_timestamp(time.seconds()).ok().and_then(|time| time.format(&Rfc3339).ok());
-    text.unwrap_or_default().replace('T', " ").replace('Z', " UTC")
+    let second = Timestamp::from_millis(time.seconds() * 1000);
+    timestamp_to_text(second).unwrap_or_default().replace('T', " ").replace('Z', " UTC")
 }
