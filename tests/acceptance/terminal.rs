@@ -55,8 +55,11 @@ async fn every_command_prints_the_json_that_is_documented() {
     let table = ["--endpoint-url", &world.system.dynamodb_url, "--table", world.table().name()];
     let other = format!("{}-json", world.table().name());
     let another_table = ["--endpoint-url", &world.system.dynamodb_url, "--table", &other];
+    let rows = directory.path().join("rows.csv");
+    std::fs::write(&rows, "FirstName,LastName,Email\nAnn,Archer,ann@example.com\n").unwrap();
+    let (rows, file) = (rows.to_str().unwrap(), directory.path().join("out.jsonl"));
     // In this order.
-    let runs: [(&str, &[&str], &[&str]); 11] = [
+    let runs: [(&str, &[&str], &[&str]); 18] = [
         ("token", &["--user", JANE, "--organization", ACME, "--role", "Admin"], &["--data-dir", data_dir]),
         ("table create", &[], &another_table),
         ("table describe", &[], &table),
@@ -66,6 +69,13 @@ async fn every_command_prints_the_json_that_is_documented() {
         ("user get", &["--id", JANE], &table),
         ("customer associate", &["--user", JANE, "--organization", ACME, "--number", "C-1"], &table),
         ("customer dissociate", &["--user", JANE, "--organization", ACME], &table),
+        ("user set", &["--id", JANE, "--first-name", "Janet"], &table),
+        ("member remove", &["--id", JANE, "--organization", ACME], &table),
+        ("member add", &["--id", JANE, "--organization", ACME], &table),
+        ("import", &[rows, "--organization", ACME], &table),
+        ("export", &[file.to_str().unwrap()], &table),
+        ("delete", &["--id", JANE, "--yes"], &table),
+        ("doctor", &[], &table),
         ("completions", &["bash"], &[]),
         ("man", &[], &[]),
     ];

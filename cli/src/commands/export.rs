@@ -24,8 +24,8 @@ const PASSWORD_HASH: &str = "PasswordHash";
 pub(super) struct Export {
     /// The file to write, for its owner alone; one that is there is not replaced. Standard output where none is given
     file: Option<PathBuf>,
-    /// The format; by the file's ending where it is not given, else JSON lines
-    #[arg(long)]
+    /// jsonl or csv; by the file's ending where it is not given, else jsonl
+    #[arg(long, hide_possible_values = true)]
     format: Option<Format>,
     /// Write the hashes of passwords too: whoever has them can guess the passwords
     #[arg(long)]

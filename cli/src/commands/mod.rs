@@ -103,7 +103,7 @@ enum Command {
     Export(export::Export),
     /// Says whether an installation is right, and why a token is refused
     #[command(
-        after_help = "Example:\n  users doctor --scan\n  users token --user u --organization o --role Admin | users doctor --token-file -\n  users doctor --settings settings.json --table users-prod --region us-east-1"
+        after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
     /// Prints the completions of `users` for a shell
@@ -129,11 +129,9 @@ pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
     })
 }
 
-const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --dry-run\n  users import users.csv --organization org_1\n  \
-    users import auth0.ndjson --password-hashes auth0-hashes.ndjson --organization org_1\n\n\
-    A row needs FirstName, LastName and Email. It may have UserId, PreferredEmail, PhoneNumber, Password or PasswordHash \
-    (argon2id, PBKDF2 or bcrypt), OrganizationId, CustomerNumber, CreatedAt, CreatedBy, EmailVerified, Memberships and \
-    CustomerAssociations. An address that is registered keeps its account, and only what it lacks is added.";
+const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --organization org_1 --dry-run\n  \
+    users import users.csv --organization org_1\n\n\
+    A row needs FirstName, LastName and Email. docs/operations.md, \"Bring users in\", has the other fields.";
 
 fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()

@@ -86,9 +86,9 @@ impl Progress {
     }
 }
 
-/// A line for every tenth, or for every so many where the end is not known.
+/// A line for every tenth, but not for few; or for every so many where the end is not known.
 fn step(total: Option<u64>) -> u64 {
-    total.map_or(10_000, |total| total.div_ceil(10).max(1))
+    total.map_or(10_000, |total| total.div_ceil(10).max(100))
 }
 
 fn rate(done: u64, took: Duration) -> HumanCount {

@@ -14,16 +14,16 @@ use crate::local;
 #[command(next_help_heading = "Table")]
 pub(super) struct TableArguments {
     /// The table's name
-    #[arg(long, default_value = local::TABLE_NAME)]
+    #[arg(long, value_name = "NAME", default_value = local::TABLE_NAME)]
     pub(super) table: String,
     /// The DynamoDB API's URL; the local system's, unless a region or a profile is given
-    #[arg(long)]
+    #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
     /// The AWS region; the table is then reached with the usual AWS credentials
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     region: Option<String>,
     /// The AWS profile; the table is then reached with its credentials
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }
 

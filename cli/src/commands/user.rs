@@ -19,7 +19,7 @@ pub(super) enum UserCommand {
     },
     /// Changes what is given, and leaves the rest
     #[command(
-        after_help = "Example:\n  users user set --email jane@example.com --preferred-email jane@work.example.com --no-phone-number"
+        after_help = "Example:\n  users user set --email jane@example.com --preferred-email j@work.example.com\n  users user set --id kp_abc123def456 --no-phone-number"
     )]
     Set {
         #[command(flatten)]

@@ -81,6 +81,7 @@ fn is_bcrypt(text: &str) -> bool {
     let ["", "2a" | "2b" | "2y", cost, salt_and_hash] = parts.as_slice() else { return false };
     let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'/';
     cost.len() == 2
+        && cost.bytes().all(|b| b.is_ascii_digit())
         && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost))
         && salt_and_hash.len() == 53
         && salt_and_hash.bytes().all(is_base64)
@@ -369,7 +370,7 @@ mod tests {
             &bcrypt.replace("$10$", "$03$"),
             &bcrypt.replace("$10$", "$32$"),
             &bcrypt.replace("$10$", "$+4$"),
-            &bcrypt.replace('.', "#"),
+            &bcrypt.replace('W', "#"),
             &bcrypt.replace('9', "+"),
             &format!(" {bcrypt}"),
         ] {

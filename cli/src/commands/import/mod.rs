@@ -34,19 +34,19 @@ pub(super) struct Import {
     #[arg(long)]
     dry_run: bool,
     /// The organization that each user joins whose row names none
-    #[arg(long, value_parser = parse::<OrganizationId>)]
+    #[arg(long, value_name = "ID", value_parser = parse::<OrganizationId>)]
     organization: Option<OrganizationId>,
-    /// Who wrote the file, where it is not recognised
-    #[arg(long)]
+    /// Who wrote the file, where it is not recognised: users, auth0, keycloak, cognito
+    #[arg(long, value_name = "WHO", hide_possible_values = true)]
     from: Option<Dialect>,
-    /// A file with password hashes by e-mail address, which some providers hand out apart from the users
-    #[arg(long)]
+    /// Hashes by e-mail address, where the provider hands them out apart
+    #[arg(long, value_name = "FILE")]
     password_hashes: Option<PathBuf>,
-    /// Take addresses over that a provider has not verified: who signed up with one may not have it
+    /// Take over addresses that were never verified
     #[arg(long)]
     accept_unverified: bool,
-    /// The file that gets every row that is refused, with the reason; <FILE>.report.csv where it is not given
-    #[arg(long)]
+    /// Where refused rows are told with the reason, in place of <FILE>.report.csv
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Begin anew where an import of the file was interrupted
     #[arg(long)]
