@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::telemetry;
 
 use super::{DATA_DIR, DYNAMODB_PORT, Failure, Output, print};
-use crate::local::{self, ACME, JANE, LocalSystem, Options, TokenClaims};
+use crate::local::{self, JANE, LocalSystem, Options};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -119,16 +119,8 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();
     let api = format!("http://{}", system.api_address);
-    let token = |role: &str| {
-        let claims = TokenClaims {
-            user_id: JANE.to_owned(),
-            organization_id: ACME.to_owned(),
-            roles: vec![role.to_owned()],
-            email: Some("jane@example.com".to_owned()),
-            expires_in: None,
-        };
-        format!("-H \"Authorization: Bearer {}\"", system.token(&claims))
-    };
+    let token =
+        |role: &str| format!("-H \"Authorization: Bearer {}\"", system.token(&local::claims_of_jane(role)));
     let (admin, customer) = (token("Admin"), token("Customer"));
     let new_user = r#"{"FirstName":"Ada","LastName":"Lovelace","Email":"ada@example.com","Password":"SecurePass123!","PhoneNumber":"561-555-1212"}"#;
 

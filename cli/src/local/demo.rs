@@ -5,6 +5,8 @@ use shared::clock::Timestamp;
 use shared::model::{CustomerAssociation, Organization, User, UserId};
 use shared::table::{Creation, Joining, NewMembership, Table};
 
+use super::TokenClaims;
+
 /// The id of the demo organization "Acme Corp".
 pub const ACME: &str = "6d24ab9faf9e034e881fcd97";
 /// The id of the demo organization "Globex".
@@ -13,6 +15,17 @@ pub const GLOBEX: &str = "7e35bc0abf0f145f992gde08";
 pub const JANE: &str = "kp_abc123def456";
 /// The id of the demo user John Doe, a member of Acme Corp.
 const JOHN: &str = "kp_john456doe789";
+
+/// What a token of Jane Smith for Acme Corp says, in one role.
+pub(crate) fn claims_of_jane(role: &str) -> TokenClaims {
+    TokenClaims {
+        user_id: JANE.to_owned(),
+        organization_id: ACME.to_owned(),
+        roles: vec![role.to_owned()],
+        email: Some("jane@example.com".to_owned()),
+        expires_in: None,
+    }
+}
 
 /// Puts the demo data into a table.
 pub(super) async fn put(table: &Table, now: Timestamp) -> Result<(), Error> {

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use console::{Console, RequestLog};
 
+pub(crate) use demo::claims_of_jane;
 pub use demo::{ACME, GLOBEX, JANE};
 pub use signing_key::{SigningKey, TokenClaims};
 

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use super::Console;
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::Layout;
-use crate::local::{ACME, JANE, TokenClaims};
+use crate::local::claims_of_jane;
 
 #[derive(Template)]
 #[template(path = "reference.html")]
@@ -23,16 +23,8 @@ struct SwaggerUi {
 }
 
 pub(super) fn page(console: &Console) -> Result<HttpAnswer, Refusal> {
-    let token = |role: &'static str| {
-        let claims = TokenClaims {
-            user_id: JANE.to_owned(),
-            organization_id: ACME.to_owned(),
-            roles: vec![role.to_owned()],
-            email: Some("jane@example.com".to_owned()),
-            expires_in: None,
-        };
-        (role, console.signing_key.token(&claims, console.clock.now()))
-    };
+    let token =
+        |role: &'static str| (role, console.signing_key.token(&claims_of_jane(role), console.clock.now()));
     let page = Reference {
         layout: Layout::of("/"),
         tokens: ["Admin", "Customer"].map(token),
