@@ -31,6 +31,11 @@ impl Failure {
         Self { status: ExitStatus::Refused, message: message.into() }
     }
 
+    /// What is wrong with the arguments, where the parser cannot tell.
+    pub(super) fn wrong_usage(message: impl Into<String>) -> Self {
+        Self { status: ExitStatus::Usage, message: message.into() }
+    }
+
     /// What is wrong with the arguments, as the parser says it, in one line.
     pub(super) fn usage(error: &clap::Error) -> Self {
         let message = if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {

@@ -59,7 +59,6 @@ fn no_such_user() -> Failure {
 }
 
 #[derive(Args)]
-#[group(id = "changes", required = true, multiple = true)]
 pub(super) struct Changes {
     /// The first name
     #[arg(long, value_parser = parse::<PersonName>)]
@@ -154,9 +153,13 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
             (which.id(&table).await?, table)
         }
         UserCommand::Set { which, changes, table } => {
+            let changes = UserChanges::from(changes);
+            if changes.is_empty() {
+                return Err(Failure::wrong_usage("nothing is to be set: --help shows what can be"));
+            }
             let table = table.open().await?;
             let id = which.id(&table).await?;
-            match table.change_user(&id, &changes.into()).await? {
+            match table.change_user(&id, &changes).await? {
                 Changing::Changed(_) => (id, table),
                 Changing::EmailTaken(other) => {
                     return Err(Failure::refused(format!("{other} has that e-mail address")));

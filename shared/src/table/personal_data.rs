@@ -203,6 +203,12 @@ impl Table {
 }
 
 impl UserChanges {
+    /// Whether everything stays.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.attributes().is_empty()
+    }
+
     /// The attributes that are to be written or taken away, and no others: what somebody else changes meanwhile stays.
     fn attributes(&self) -> Vec<(&'static str, Option<&str>)> {
         let preferred_email = self.preferred_email.as_ref().map(|email| email.as_ref().map(Email::as_str));
