@@ -98,7 +98,7 @@ fn rate(done: u64, took: Duration) -> HumanCount {
 
 fn bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{bar:30} {percent:>3} %  {msg}"),
+        Some(total) => (ProgressBar::new(total), "{bar:30}  {msg}"),
         None => (ProgressBar::no_length(), "{spinner} {msg}"),
     };
     // A template that cannot be read would be the usual bar.

@@ -130,6 +130,12 @@ impl FromStr for RecordPageStart {
     }
 }
 
+/// The settings of a call that reads a page of the whole table.
+pub(super) fn of_a_page() -> config::Builder {
+    config::Builder::new()
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build())
+}
+
 impl Table {
     /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit for each
     /// 4 KB of the table.
@@ -141,10 +147,7 @@ impl Table {
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build()),
-            )
+            .config_override(of_a_page())
             .send()
             .await
             .map_err(|error| error::from_sdk("Scan", &error))?;
