@@ -346,6 +346,7 @@ async fn an_import_that_is_killed_goes_on_where_it_was() {
     let arguments = [&["import", &file], &table[..]].concat();
     let mut import = spawn(&arguments);
     while held.load(Ordering::SeqCst) < 13 {
+        assert_eq!(import.try_wait().unwrap(), None, "it ended by itself");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     import.kill().await.unwrap();
