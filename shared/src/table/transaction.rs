@@ -19,6 +19,22 @@ pub(super) const MAX_CONFLICT_ROUNDS: u32 = 8;
 /// The condition that an attribute has a value.
 const EQUAL: &str = "#attribute = :value";
 
+/// Gives a builder a condition on an attribute. A macro: the SDK's builders have no trait in common.
+macro_rules! conditional {
+    ($builder:expr, $condition:expr, $attribute:expr) => {{
+        let (name, value): (&str, &str) = $attribute;
+        $builder
+            .condition_expression($condition)
+            .expression_attribute_names("#attribute", name)
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+    }};
+}
+
+/// [`EQUAL`], or that there is no item.
+fn absent_or_equal() -> String {
+    format!("{} OR {EQUAL}", keys::ABSENT)
+}
+
 /// What a [`Transaction`] came to.
 pub(super) enum Outcome {
     /// Every part was written.
@@ -69,11 +85,8 @@ impl Transaction {
 
     /// Writes an item that must not be there yet, but for one with this very attribute; if another is, the refusal
     /// holds it.
-    pub(super) fn put_new_or_own(self, item: NewItem, (name, value): (&str, &str)) -> Self {
-        let put = Put::builder()
-            .condition_expression(format!("{} OR {EQUAL}", keys::ABSENT))
-            .expression_attribute_names("#attribute", name)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+    pub(super) fn put_new_or_own(self, item: NewItem, attribute: (&str, &str)) -> Self {
+        let put = conditional!(Put::builder(), absent_or_equal(), attribute)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         self.put_with(item, put)
     }
@@ -145,21 +158,13 @@ impl Transaction {
     }
 
     /// Deletes an item of which an attribute must have this value.
-    pub(super) fn delete_if(self, key: Key, (attribute, value): (&str, &str)) -> Self {
-        let delete = Delete::builder()
-            .condition_expression(EQUAL)
-            .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
-        self.delete_with(key, delete)
+    pub(super) fn delete_if(self, key: Key, attribute: (&str, &str)) -> Self {
+        self.delete_with(key, conditional!(Delete::builder(), EQUAL, attribute))
     }
 
     /// Deletes an item that may be there, of which an attribute must have this value then.
-    pub(super) fn delete_if_any(self, key: Key, (attribute, value): (&str, &str)) -> Self {
-        let delete = Delete::builder()
-            .condition_expression(format!("{} OR {EQUAL}", keys::ABSENT))
-            .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
-        self.delete_with(key, delete)
+    pub(super) fn delete_if_any(self, key: Key, attribute: (&str, &str)) -> Self {
+        self.delete_with(key, conditional!(Delete::builder(), absent_or_equal(), attribute))
     }
 
     fn delete_with(self, key: Key, delete: aws_sdk_dynamodb::types::builders::DeleteBuilder) -> Self {
@@ -179,12 +184,8 @@ impl Transaction {
     }
 
     /// Demands that an attribute of an item has this value.
-    pub(super) fn demand_that(self, key: Key, (attribute, value): (&str, &str)) -> Self {
-        let check = ConditionCheck::builder()
-            .condition_expression(EQUAL)
-            .expression_attribute_names("#attribute", attribute)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
-        self.check(key, check)
+    pub(super) fn demand_that(self, key: Key, attribute: (&str, &str)) -> Self {
+        self.check(key, conditional!(ConditionCheck::builder(), EQUAL, attribute))
     }
 
     fn check(self, key: Key, check: aws_sdk_dynamodb::types::builders::ConditionCheckBuilder) -> Self {
