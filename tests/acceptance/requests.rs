@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::error::ErrorKind;
 use shared::function::Handler;
 use shared::table::Table;
 use shared::{App, Endpoint};
@@ -477,6 +478,21 @@ async fn a_table_that_never_answers_is_a_503_before_the_time_is_up_on_every_endp
             assert_unavailable(endpoint, &answer);
         }
         assert!(started.elapsed() < time_left, "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_try_may_take_a_second_and_a_half_for_a_request_and_half_a_minute_for_an_operator() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let table = Table::local("users", &format!("http://{}", listener.local_addr().unwrap()));
+    for (table, a_try) in
+        [(table.clone(), Duration::from_millis(1500)), (table.patient(), Duration::from_secs(30))]
+    {
+        let started = Instant::now();
+        let error = table.is_empty().await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Unavailable), "{error:?}");
+        let pauses = started.elapsed().saturating_sub(3 * a_try);
+        assert!((1..1000).contains(&pauses.as_millis()), "{pauses:?}");
     }
 }
 

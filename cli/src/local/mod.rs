@@ -168,7 +168,7 @@ impl LocalSystem {
 
         let functions = functions(&table, &clock, observer.as_ref()).await?;
         let console = Arc::new(Console {
-            table: table.clone(),
+            table: table.patient(),
             signing_key: signing_key.clone(),
             exists_limit: config(check_user_exists::ENDPOINT, table.name())?.exists_limit,
             requests: RequestLog::new(clock.clone()),

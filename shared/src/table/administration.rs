@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::item::Item;
 use super::keys::{self, KEY_ATTRIBUTES, TTL_ATTRIBUTE};
-use super::{Table, error, organizations, records};
+use super::{Table, error, organizations};
 use crate::error::Error;
 use crate::model::Organization;
 
@@ -139,8 +139,6 @@ impl Table {
                 )
                 .consistent_read(true)
                 .set_exclusive_start_key(next_page)
-                .customize()
-                .config_override(records::of_a_page())
                 .send()
                 .await
                 .map_err(|error| error::from_sdk("Scan", &error))?;

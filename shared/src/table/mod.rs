@@ -64,6 +64,8 @@ use crate::http_client::{HttpClient, TrustedRoots};
 
 /// How long one try of a call may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+/// How long it may where an operator alone waits for it: a page of 1 MB takes its time on a slow line.
+const PATIENT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a call is tried, the first time included.
 const MAX_ATTEMPTS: u32 = 3;
 /// Before the second try the SDK waits a random part of this ("full jitter"), before the third of
@@ -86,7 +88,7 @@ const MAX_BATCH_ROUNDS: u32 = 5;
 ///
 /// Its methods are the access patterns: each takes and gives types of [`crate::model`], and fails with
 /// [`Error::unavailable`] where the table cannot be reached or throttles past the retries (three tries of at most
-/// 1.5 s each), with [`Error::defect`] where an item is not what this service writes.
+/// 1.5 s each, or as [`Table::patient`] says), with [`Error::defect`] where an item is not what this service writes.
 #[derive(Clone)]
 pub struct Table {
     client: Client,
@@ -165,12 +167,7 @@ impl Table {
                     .token_bucket(TokenBucket::builder().capacity(RETRY_BUDGET).build())
                     .build(),
             )
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .disable_connect_timeout()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            )
+            .timeout_config(attempts_of_at_most(ATTEMPT_TIMEOUT))
             // It watches large bodies; an attempt's time-out covers ours.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(url) = endpoint_url {
@@ -182,7 +179,18 @@ impl Table {
     /// The same table, with every call to it shown to `observer`.
     #[must_use]
     pub fn observed(&self, observer: CallObserver) -> Self {
-        let config = self.client.config().to_builder().interceptor(observer::Observe(observer));
+        self.with(self.client.config().to_builder().interceptor(observer::Observe(observer)))
+    }
+
+    /// The same table for an operator's tools, in which nobody waits for an answer within a request's time: a try of
+    /// a call may take 30 s.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        let timeouts = attempts_of_at_most(PATIENT_ATTEMPT_TIMEOUT);
+        self.with(self.client.config().to_builder().timeout_config(timeouts))
+    }
+
+    fn with(&self, config: aws_sdk_dynamodb::config::Builder) -> Self {
         Self { client: Client::from_conf(config.build()), name: self.name.clone() }
     }
 
@@ -301,6 +309,10 @@ struct Page {
     items: Vec<Item>,
     /// Where there is more.
     next: Option<PageStart>,
+}
+
+fn attempts_of_at_most(timeout: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().disable_connect_timeout().operation_attempt_timeout(timeout).build()
 }
 
 fn http_client(roots: TrustedRoots) -> HttpClient {

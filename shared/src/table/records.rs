@@ -2,9 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
-
-use aws_sdk_dynamodb::config::{self, timeout::TimeoutConfig};
 
 use super::item::Item;
 use super::keys::{KEY_ATTRIBUTES, Key, KeyKind};
@@ -15,9 +12,6 @@ use super::{
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, User, UserId};
-
-/// How long a page of 1 MB may take: nobody waits for it but the operator, whose line may be slow.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What an item of the table says.
 #[derive(Debug)]
@@ -130,12 +124,6 @@ impl FromStr for RecordPageStart {
     }
 }
 
-/// The settings of a call that reads a page of the whole table.
-pub(super) fn of_a_page() -> config::Builder {
-    config::Builder::new()
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build())
-}
-
 impl Table {
     /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit for each
     /// 4 KB of the table.
@@ -146,8 +134,6 @@ impl Table {
             .table_name(&self.name)
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
-            .customize()
-            .config_override(of_a_page())
             .send()
             .await
             .map_err(|error| error::from_sdk("Scan", &error))?;
