@@ -46,14 +46,15 @@ impl TableArguments {
     }
 
     pub(super) async fn open(&self) -> Result<Table, Failure> {
-        let is_local = self.is_local();
         let Self { table, endpoint_url: url, region, profile } = self;
-        if is_local {
+        let opened = if self.is_local() {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
-            return Ok(Table::local(table, &url.clone().unwrap_or_else(local)).patient());
-        }
-        let endpoint = Endpoint { url: url.clone(), region: region.clone(), profile: profile.clone() };
-        let opened = Table::from_user_environment(table, endpoint).await;
-        opened.map(|table| table.patient()).map_err(|error| Failure::refused(error.to_string()))
+            Table::local(table, &url.clone().unwrap_or_else(local))
+        } else {
+            let endpoint = Endpoint { url: url.clone(), region: region.clone(), profile: profile.clone() };
+            let opened = Table::from_user_environment(table, endpoint).await;
+            opened.map_err(|error| Failure::refused(error.to_string()))?
+        };
+        Ok(opened.patient())
     }
 }
