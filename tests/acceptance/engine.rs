@@ -1,7 +1,7 @@
 //! The DynamoDB API that the worlds' tables are in: each world's own, or another that is running.
 //!
-//! `TABLE_ENGINE=<name>@<url>` says so, for example `moto@http://127.0.0.1:5000`; `.ci/engines` starts the
-//! others, in memory, and runs every test on them. docs/architecture.md says in what they differ.
+//! `TABLE_ENGINE=<name>@<url>` says so, for example `dynamodb-local@http://127.0.0.1:5000`; `.ci/engines` starts
+//! DynamoDB Local, in memory, and runs every test on it. docs/architecture.md says in what they differ.
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::path::Path;
@@ -14,8 +14,6 @@ pub enum Name {
     Embedded,
     /// Amazon's.
     DynamoDbLocal,
-    /// `moto[server]`.
-    Moto,
 }
 
 /// The engine of this test run.
@@ -34,27 +32,13 @@ pub fn engine() -> &'static Engine {
         };
         let (name, url) = match setting.split_once('@') {
             Some(("dynamodb-local", url)) => (Name::DynamoDbLocal, url),
-            Some(("moto", url)) => (Name::Moto, url),
-            _ => panic!("TABLE_ENGINE is dynamodb-local@<url> or moto@<url>, not {setting}"),
+            _ => panic!("TABLE_ENGINE is dynamodb-local@<url>, not {setting}"),
         };
         Engine { name, url: Some(url.to_owned()) }
     })
 }
 
 impl Engine {
-    /// How many requests a test may have under way that would like so many: none is to be late because of the
-    /// others.
-    pub fn at_once(&self, wished: usize) -> usize {
-        // It answers one call at a time, a transaction in some 25 ms.
-        if self.name == Name::Moto { wished.min(12) } else { wished }
-    }
-
-    /// What an endpoint answers when a condition meets an attribute of another type: the condition does not hold
-    /// and the item is found broken, but moto fails.
-    pub fn status_of_another_type(&self) -> u16 {
-        if self.name == Name::Moto { 503 } else { 500 }
-    }
-
     /// The name of a world's table: on an engine that worlds share, one of its own or of its data directory.
     pub fn table_name(&self, data_dir: Option<&Path>) -> String {
         if self.url.is_none() {

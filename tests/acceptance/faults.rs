@@ -21,7 +21,6 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::endpoints::{BATCH, CLAIM, QUERY, Row, TRANSACTION, TableCall, row, rows};
-use crate::engine::engine;
 use crate::harness::{ACME, ENDPOINTS, GLOBEX, World, respond, updates};
 
 /// What is left of an invocation's time when a request comes.
@@ -450,7 +449,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
             }
             (case.number, (case, status))
         })
-        .buffer_unordered(engine().at_once(40))
+        .buffer_unordered(40)
         .collect()
         .await;
 

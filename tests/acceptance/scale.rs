@@ -10,7 +10,6 @@ use shared::http::{Event, Response};
 use shared::{App, Endpoint, function};
 
 use crate::binaries::{RuntimeApi, event, log_of, start};
-use crate::engine::engine;
 use crate::harness::{Invocation, JANE, World, app, endpoint};
 use crate::log::{Watch, lines_of};
 use crate::requests::{app_on, scripted_table};
@@ -157,7 +156,7 @@ async fn look_ups_cost_two_calls_each(counts: &[usize]) {
             let exists = exists.at_address(&format!("10.{}.{}.1", client / 250, client % 250));
             async { exists.answer(&app).await.assert_ok(200) }
         };
-        let answers = stream::iter(before..before + n).map(look_up).buffer_unordered(engine().at_once(4));
+        let answers = stream::iter(before..before + n).map(look_up).buffer_unordered(4);
         assert_eq!(answers.count().await, n);
         before += n;
         let calls = std::mem::take(&mut *calls.lock().unwrap());
