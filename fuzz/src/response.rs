@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use shared::app::AppSettings;
 use shared::clock::{Clock, ManualClock, Timestamp};
-use shared::config::Config;
 use shared::http::{Event, Response};
 use shared::table::StoredSigningKeys;
 use shared::{App, Endpoint, function};
@@ -173,7 +173,7 @@ impl Service {
             system.table.put_signing_keys(&keys).await.expect("the table takes keys");
             let app = |endpoint: Endpoint| {
                 let config =
-                    Config::read(endpoint.policy.is_some(), setting).expect("the settings are right");
+                    AppSettings::read(endpoint.policy.is_some(), setting).expect("the settings are right");
                 (endpoint, App::new(config, system.table.clone(), clock.clone()))
             };
             let apps = ENDPOINTS.map(app).into();

@@ -13,13 +13,13 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 use tracing::Instrument as _;
 
-use crate::app::App;
+use crate::app::{App, AppSettings};
 use crate::auth::Policy;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
 use crate::error::{Error, ErrorKind};
 use crate::http::{Event, Request, Response, problem};
 use crate::model::{OrganizationId, UserId};
+use crate::settings::SettingsError;
 use crate::table::Table;
 use crate::telemetry;
 
@@ -52,7 +52,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(250);
 #[must_use]
 pub fn run(endpoint: Endpoint) -> ExitCode {
     run_in_lambda(async {
-        let config = Config::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
+        let config = AppSettings::read(endpoint.policy.is_some(), |name| std::env::var(name).ok())?;
         let table = Table::from_lambda_environment(&config.table_name)?;
         let app = Arc::new(App::new(config, table, Clock::system()));
         app.warm_up().await;
@@ -75,7 +75,7 @@ pub trait ScheduledTask: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// Names every setting that is missing or wrong.
-    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError>;
+    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError>;
 
     /// Does it once.
     fn run(&self) -> impl Future<Output = Result<(), Error>> + Send;

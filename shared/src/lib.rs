@@ -15,7 +15,6 @@
 pub mod app;
 pub mod auth;
 pub mod clock;
-pub mod config;
 pub mod error;
 pub mod function;
 pub mod http;
@@ -24,6 +23,7 @@ pub mod http_client;
 #[cfg(target_os = "linux")]
 mod memory;
 pub mod model;
+pub mod settings;
 pub mod table;
 pub mod telemetry;
 

@@ -412,7 +412,7 @@ fn app(world: &World, table_url: &str) -> App {
         "TOKEN_AUDIENCE" => Some(users::local::AUDIENCE.to_owned()),
         _ => None,
     };
-    let config = shared::config::Config::read(true, settings).unwrap();
+    let config = shared::app::AppSettings::read(true, settings).unwrap();
     App::new(config, Table::local(world.table().name(), table_url), world.system.clock().clone())
 }
 

@@ -15,8 +15,8 @@ use hyper::{HeaderMap, Method};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use shared::app::AppSettings;
 use shared::clock::{Clock, ManualClock, Timestamp};
-use shared::config::Config;
 use shared::http::{Event, Response};
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{Creation, Joining, NewMembership, Table};
@@ -330,7 +330,7 @@ pub fn app(table: Table, clock: Clock, settings: &[(&str, &str)]) -> App {
         ("TOKEN_ISSUER", users::local::ISSUER),
         ("TOKEN_AUDIENCE", users::local::AUDIENCE),
     ];
-    let config = Config::read(true, |name| {
+    let config = AppSettings::read(true, |name| {
         let mut all = settings.iter().chain(&usual);
         all.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     });

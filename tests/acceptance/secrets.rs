@@ -471,10 +471,10 @@ async fn no_value_that_holds_a_datum_shows_it_for_debugging() {
 /// Every type of the sources whose `Debug` is derived. None of them holds a secret or a personal datum
 /// but in a type that hides it itself. One that is not here has not been looked at.
 const SHOWN: &str = "Account AssociateError AudienceClaim Changing ClaimNames ClaimPath ClockSkew \
-    ConfigError Connector Creation CustomerAssociation DescribedKey Endpoint Error ErrorKind ExitStatus \
+    Connector Creation CustomerAssociation DescribedKey Endpoint Error ErrorKind ExitStatus \
     Failure FieldErrors HttpClientError HttpsClient HttpsUrl ImportedAccount Importing Invalid Joining \
     KeyKind ManualClock NewMembership Organization OrganizationSource PasswordHasher PersonalData Phase \
-    Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart Registration Repair RoleNames \
+    Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart Registration Repair RoleNames SettingsError \
     SigningKey SigningKeys Standing StartError StoredSigningKeys TableDescription Timestamp TokenRules \
     TokenType User UserChanges Wrong";
 

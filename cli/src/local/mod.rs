@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::app::AppSettings;
 use shared::clock::Clock;
-use shared::config::Config;
 use shared::table::{StoredSigningKeys, Table};
 use shared::{App, Endpoint};
 use tokio::net::TcpListener;
@@ -262,8 +262,8 @@ async fn functions(
 }
 
 /// The settings of the functions, which read their keys from the table as they do when deployed.
-fn config(endpoint: Endpoint, table_name: &str) -> Result<Config, StartError> {
-    let config = Config::read(endpoint.policy.is_some(), |name| setting(table_name, name));
+fn config(endpoint: Endpoint, table_name: &str) -> Result<AppSettings, StartError> {
+    let config = AppSettings::read(endpoint.policy.is_some(), |name| setting(table_name, name));
     config.map_err(|error| StartError(error.to_string()))
 }
 

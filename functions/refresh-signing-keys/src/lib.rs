@@ -11,9 +11,9 @@ use serde::Deserialize;
 use shared::Error;
 use shared::auth::PublishedKeys;
 use shared::clock::{Clock, Timestamp};
-use shared::config::{ConfigError, Variables};
 use shared::function::ScheduledTask;
 use shared::http_client::TrustedRoots;
+use shared::settings::{SettingsError, SettingsReader};
 use shared::table::{StoredSigningKeys, Table};
 
 pub use https::{HttpsClient, HttpsUrl};
@@ -40,15 +40,15 @@ pub struct RefreshSigningKeys {
 }
 
 impl ScheduledTask for RefreshSigningKeys {
-    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut variables = Variables::new(variable);
-        let table_name = variables.required("TABLE_NAME");
-        let jwks_url = variables.optional("JWKS_URL");
+    fn start(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut settings = SettingsReader::new(variable);
+        let table_name = settings.required("TABLE_NAME");
+        let jwks_url = settings.optional("JWKS_URL");
         let provider = match jwks_url {
-            Some(url) => variables.parsed("JWKS_URL", &url).map(Provider::KeysAt),
-            None => variables.required("TOKEN_ISSUER").map(Provider::Issuer),
+            Some(url) => settings.parsed("JWKS_URL", &url).map(Provider::KeysAt),
+            None => settings.required("TOKEN_ISSUER").map(Provider::Issuer),
         };
-        let (table_name, provider) = variables.finish(table_name.zip(provider))?;
+        let (table_name, provider) = settings.finish(table_name.zip(provider))?;
         let table = Table::from_lambda_environment(&table_name)?;
         let https = HttpsClient::new(TrustedRoots::of_mozilla(), FETCH_TIMEOUT);
         Ok(Self::new(provider, https, table, Clock::system()))

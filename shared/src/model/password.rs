@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Invalid;
+use crate::settings::SettingsReader;
 
 /// An initial password, wiped from memory when dropped.
 ///
@@ -110,6 +111,16 @@ impl PasswordHasher {
             Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
         })?;
         Ok(Self { params, memory: Memory::default() })
+    }
+
+    /// Reads the costs: `PASSWORD_HASH_MEMORY_KIB`, `PASSWORD_HASH_ITERATIONS` and `PASSWORD_HASH_PARALLELISM`. The
+    /// default, 19 MiB, 2 and 1, is the minimum that OWASP's Password Storage Cheat Sheet recommends for argon2id.
+    pub fn read(reader: &mut SettingsReader<'_>) -> Option<Self> {
+        let memory_kib = reader.number("PASSWORD_HASH_MEMORY_KIB", 19_456, 8, 1_048_576);
+        let iterations = reader.number("PASSWORD_HASH_ITERATIONS", 2, 1, 100);
+        let parallelism = reader.number("PASSWORD_HASH_PARALLELISM", 1, 1, 64);
+        let hasher = Self::new(memory_kib, iterations, parallelism);
+        hasher.map_err(|why| reader.report("PASSWORD_HASH_MEMORY_KIB and its companions", why)).ok()
     }
 
     /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU: not for an

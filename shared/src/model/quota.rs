@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::settings::SettingsReader;
+
 /// At most `limit` requests in any `window`: a sliding window, no calendar minute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimit {
@@ -16,6 +18,16 @@ pub struct RateLimit {
 impl RateLimit {
     /// The most requests that a limit can be of: each is an attribute of the client's item.
     pub const MAX: u16 = 50;
+
+    /// Reads how often one client may ask whether an account exists: `EXISTS_LIMIT_REQUESTS` (10) in
+    /// `EXISTS_LIMIT_WINDOW_SECONDS` (60).
+    pub fn read_exists(reader: &mut SettingsReader<'_>) -> Self {
+        Self {
+            name: "exists",
+            limit: reader.number("EXISTS_LIMIT_REQUESTS", 10, 1, Self::MAX),
+            window: Duration::from_secs(reader.number("EXISTS_LIMIT_WINDOW_SECONDS", 60, 1, 86_400)),
+        }
+    }
 }
 
 /// What is left of a client's [`RateLimit`].

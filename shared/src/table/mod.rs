@@ -58,9 +58,9 @@ use item::{Item, NewItem};
 use keys::Key;
 
 use crate::clock::Clock;
-use crate::config::ConfigError;
 use crate::error::Error;
 use crate::http_client::{HttpClient, TrustedRoots};
+use crate::settings::SettingsError;
 
 /// How long one try of a call may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -112,7 +112,7 @@ impl Table {
     ///
     /// # Errors
     /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
-    pub fn from_lambda_environment(name: &str) -> Result<Self, ConfigError> {
+    pub fn from_lambda_environment(name: &str) -> Result<Self, SettingsError> {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(variable("AWS_REGION").map(Region::new))
@@ -129,7 +129,7 @@ impl Table {
     ///
     /// # Errors
     /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
-    pub async fn from_user_environment(name: &str, endpoint: Endpoint) -> Result<Self, ConfigError> {
+    pub async fn from_user_environment(name: &str, endpoint: Endpoint) -> Result<Self, SettingsError> {
         let http_client = connector::of(http_client(trusted_roots()?));
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
         if let Some(region) = endpoint.region {
@@ -322,10 +322,10 @@ fn http_client(roots: TrustedRoots) -> HttpClient {
 /// The certification authorities that vouch for the table's API: the usual ones, or those of the
 /// file that `AWS_CA_BUNDLE` names (AWS SDKs and Tools Reference Guide, "General configuration
 /// settings").
-fn trusted_roots() -> Result<TrustedRoots, ConfigError> {
+fn trusted_roots() -> Result<TrustedRoots, SettingsError> {
     let Some(file) = variable("AWS_CA_BUNDLE") else { return Ok(TrustedRoots::of_mozilla()) };
     let wrong =
-        |why: &dyn std::fmt::Display| ConfigError::of("AWS_CA_BUNDLE", format_args!("({file}): {why}"));
+        |why: &dyn std::fmt::Display| SettingsError::new("AWS_CA_BUNDLE", format_args!("({file}): {why}"));
     let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
     TrustedRoots::only(&pem).map_err(|why| wrong(&why))
 }

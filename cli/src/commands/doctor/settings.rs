@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use shared::app::AppSettings;
 use shared::auth::AudienceClaim;
-use shared::config::Config;
 
 use super::report::{Check, Report, State};
 use crate::local;
@@ -43,7 +43,7 @@ impl Settings {
     }
 
     /// Reads them; `None` where they cannot be used.
-    pub(super) fn check(&self, table: &str, report: &mut Report) -> Option<Config> {
+    pub(super) fn check(&self, table: &str, report: &mut Report) -> Option<AppSettings> {
         const HOW: &str = "take them from a function that takes tokens, such as get-profile: \
                            docs/operations.md, \"Is an installation right?\"";
         let known = |name| self.get(table, name).is_some();
@@ -52,7 +52,7 @@ impl Settings {
             return None;
         }
         let asked = RefCell::new(BTreeSet::new());
-        let config = Config::read(true, |name| {
+        let config = AppSettings::read(true, |name| {
             asked.borrow_mut().insert(name.to_owned());
             self.get(table, name)
         });

@@ -12,8 +12,8 @@ use std::thread::available_parallelism;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use shared::app::AppSettings;
 use shared::clock::Clock;
-use shared::config::Config;
 use shared::model::{Email, NormalizedEmail, OrganizationId, Password, PasswordHash, PasswordHasher, UserId};
 use shared::table::{ImportedAccount, Importing, Table};
 
@@ -162,7 +162,7 @@ fn hasher(table: &Table) -> Result<Arc<PasswordHasher>, Failure> {
     let settings = |name: &str| {
         if name == "TABLE_NAME" { Some(table.name().to_owned()) } else { std::env::var(name).ok() }
     };
-    let config = Config::read(false, settings).map_err(|error| Failure::refused(error.to_string()))?;
+    let config = AppSettings::read(false, settings).map_err(|error| Failure::refused(error.to_string()))?;
     Ok(Arc::new(config.password_hasher))
 }
 

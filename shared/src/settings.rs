@@ -1,0 +1,90 @@
+//! Reads settings: environment variables, read once. All missing and wrong ones are reported in one message.
+//!
+//! Each module that has settings reads its own with a [`SettingsReader`]; this one knows none of them.
+
+use std::fmt;
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingsError(Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wrong settings: {}", self.0.join("; "))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl SettingsError {
+    /// One wrong setting, and why it is wrong.
+    pub fn new(setting: &str, why: impl fmt::Display) -> Self {
+        Self(vec![format!("{setting} {why}")])
+    }
+
+    /// Each wrong setting, with the reason.
+    #[must_use]
+    pub fn each(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// Reads settings and collects everything that is wrong with them.
+pub struct SettingsReader<'a> {
+    variable: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    wrong: Vec<String>,
+}
+
+impl<'a> SettingsReader<'a> {
+    /// A reader of the values that `variable` returns for a name.
+    pub fn new(variable: impl Fn(&str) -> Option<String> + 'a) -> Self {
+        Self { variable: Box::new(variable), wrong: Vec::new() }
+    }
+
+    /// Reads a setting that may be absent. An empty value counts as absent.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Reads a setting that must be present.
+    pub fn required(&mut self, name: &str) -> Option<String> {
+        let value = self.optional(name);
+        if value.is_none() {
+            self.report(name, "is missing");
+        }
+        value
+    }
+
+    /// Parses the text of a setting.
+    pub fn parsed<T: std::str::FromStr<Err: fmt::Display>>(&mut self, name: &str, text: &str) -> Option<T> {
+        text.parse().map_err(|why| self.report(name, why)).ok()
+    }
+
+    /// Reads a whole number from `least` to `most`.
+    pub fn number<T>(&mut self, name: &str, default: T, least: T, most: T) -> T
+    where
+        T: Copy + PartialOrd + fmt::Display + std::str::FromStr,
+    {
+        let Some(text) = (self.variable)(name) else {
+            return default;
+        };
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.report(name, format_args!("must be a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    /// Reports a wrong setting.
+    pub fn report(&mut self, name: &str, why: impl fmt::Display) {
+        self.wrong.push(format!("{name} {why}"));
+    }
+
+    /// Returns what was read, if nothing was wrong.
+    pub fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
+        settings.filter(|_| self.wrong.is_empty()).ok_or(SettingsError(self.wrong))
+    }
+}
