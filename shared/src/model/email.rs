@@ -12,9 +12,12 @@ use super::{Invalid, text_type};
 /// At most 254 octets (RFC 5321, erratum 1690), with a domain of at least two labels; local parts
 /// and domains may be internationalised (RFC 6531). No display name, no address literal.
 #[derive(Clone)]
-pub struct Email(String);
+pub struct Email {
+    text: String,
+    normalized: NormalizedEmail,
+}
 
-text_type!(Email, debug: false);
+text_type!(Email.text, debug: false);
 
 impl TryFrom<String> for Email {
     type Error = Invalid;
@@ -24,8 +27,8 @@ impl TryFrom<String> for Email {
         if text.len() > 254 {
             return Err(Invalid("must be at most 254 octets long"));
         }
-        let (local, domain) = split(text);
-        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| INVALID)?;
+        let (local, given_domain) = split(text);
+        let domain = idna::domain_to_ascii_strict(given_domain).map_err(|_| INVALID)?;
         // RFC 5321, section 4.1.2: a space may be quoted. The parser lets a tab be, too.
         if local.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(INVALID);
@@ -40,7 +43,9 @@ impl TryFrom<String> for Email {
         let ascii = format!("{}@{domain}", local.chars().map(stand_in).collect::<String>());
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         EmailAddress::parse_with_options(&ascii, options).map_err(|_| INVALID)?;
-        Ok(Self(text.to_owned()))
+        let domain = idna::domain_to_ascii(given_domain).map_err(|_| INVALID)?;
+        let normalized = NormalizedEmail(format!("{}@{domain}", nfc(&local.to_lowercase())));
+        Ok(Self { text: text.to_owned(), normalized })
     }
 }
 
@@ -58,12 +63,8 @@ const INVALID: Invalid = Invalid("must be a valid e-mail address");
 impl Email {
     /// The form under which addresses are compared; see [`NormalizedEmail`].
     #[must_use]
-    pub fn normalized(&self) -> NormalizedEmail {
-        let (local, domain) = split(&self.0);
-        let local = nfc(&local.to_lowercase());
-        // Parsing has shown that this conversion succeeds.
-        let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
-        NormalizedEmail(format!("{local}@{domain}"))
+    pub fn normalized(&self) -> &NormalizedEmail {
+        &self.normalized
     }
 }
 
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     fn normalized(text: &str) -> String {
-        text.parse::<Email>().unwrap_or_else(|e| panic!("{text}: {e}")).normalized().0
+        text.parse::<Email>().unwrap_or_else(|e| panic!("{text}: {e}")).normalized().0.clone()
     }
 
     #[test]
@@ -175,9 +176,9 @@ mod tests {
         #[test]
         fn normalizing_twice_changes_nothing(text in "[a-zA-Z0-9äÄßΣσςİ.+_-]{1,20}@[a-zA-ZäÄß0-9-]{1,12}\\.[a-z]{2,5}") {
             if let Ok(email) = text.parse::<Email>() {
-                let once = email.normalized().0;
+                let once = email.normalized().0.clone();
                 if let Ok(again) = once.parse::<Email>() {
-                    prop_assert_eq!(again.normalized().0, once);
+                    prop_assert_eq!(&again.normalized().0, &once);
                 }
             }
         }

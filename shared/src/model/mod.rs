@@ -38,17 +38,20 @@ impl std::error::Error for Invalid {}
 /// `FromStr`, and a `Debug` that shows no personal datum.
 macro_rules! text_type {
     ($type:ident, debug: $debug:literal) => {
+        text_type!($type.0, debug: $debug);
+    };
+    ($type:ident.$field:tt, debug: $debug:literal) => {
         impl $type {
             /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.$field
             }
         }
 
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.$field)
             }
         }
 
@@ -63,7 +66,7 @@ macro_rules! text_type {
         impl std::fmt::Debug for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 if $debug {
-                    write!(f, concat!(stringify!($type), "({:?})"), &self.0)
+                    write!(f, concat!(stringify!($type), "({:?})"), &self.$field)
                 } else {
                     f.write_str(concat!(stringify!($type), "(…)"))
                 }

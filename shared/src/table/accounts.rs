@@ -66,7 +66,7 @@ impl Table {
         email: &Email,
         organization: &OrganizationId,
     ) -> Result<Registration, Error> {
-        let keys = [Key::email_claim(&email.normalized()), Key::organization(organization)];
+        let keys = [Key::email_claim(email.normalized()), Key::organization(organization)];
         let items = self.batch_get(&keys).await?;
         let find = |kind| items.iter().find(|item| item.kind() == kind);
         match (find(KeyKind::Organization), find(KeyKind::EmailClaim)) {
@@ -84,7 +84,7 @@ impl Table {
         password_hash: Option<&PasswordHash>,
         membership: &NewMembership,
     ) -> Result<Creation, Error> {
-        let claim = NewItem::new(Key::email_claim(&user.email.normalized())).with(USER_ID, user.id.as_str());
+        let claim = NewItem::new(Key::email_claim(user.email.normalized())).with(USER_ID, user.id.as_str());
         let mut transaction = Transaction::new(self).put_new_or_get(claim).put_new(users::to_item(
             user,
             &membership.added_by,

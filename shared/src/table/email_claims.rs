@@ -12,7 +12,7 @@ impl Table {
     /// The id of the account that is registered under an e-mail address, however that is spelled: see
     /// [`Email::normalized`]. `None` where there is none.
     pub async fn user_id_of(&self, email: &Email) -> Result<Option<UserId>, Error> {
-        let claim = self.get(Key::email_claim(&email.normalized())).await?;
+        let claim = self.get(Key::email_claim(email.normalized())).await?;
         claim.map(|claim| user_id(&claim)).transpose()
     }
 

@@ -90,7 +90,7 @@ fn every_key(lines: &[&str]) -> Vec<(Key, Vec<String>)> {
     }
     if let Ok(email) = line(2).parse::<Email>() {
         let email = email.normalized();
-        keys.push((Key::email_claim(&email), vec![email.as_str().to_owned()]));
+        keys.push((Key::email_claim(email), vec![email.as_str().to_owned()]));
     }
     if let Ok(client) = line(3).parse::<ClientAddress>() {
         keys.push((Key::rate_limit("exists", client), vec![client.to_string()]));

@@ -104,7 +104,7 @@ impl Table {
     async fn holders_of(&self, accounts: &[ImportedAccount]) -> Result<Vec<Option<UserId>>, Error> {
         let emails: Vec<_> = accounts.iter().map(|account| account.user.email.normalized()).collect();
         // The table refuses a batch that names a key twice.
-        let once: HashSet<_> = emails.iter().collect();
+        let once: HashSet<_> = emails.iter().copied().collect();
         let keys: Vec<_> = once.into_iter().map(Key::email_claim).collect();
         let mut holders = HashMap::new();
         for claim in self.batch_get(&keys).await? {
@@ -244,7 +244,7 @@ struct Batch<'a> {
     transaction: Transaction,
     demanded: HashSet<&'a OrganizationId>,
     // A transaction takes one part an item.
-    claimed: HashSet<NormalizedEmail>,
+    claimed: HashSet<&'a NormalizedEmail>,
     ids: HashSet<&'a UserId>,
 }
 
@@ -268,12 +268,12 @@ impl<'a> Batch<'a> {
         let parts = 2 + usize::from(password_hash.is_some()) + belongings.len() + demands;
         let email = user.email.normalized();
         if self.transaction.len() + parts > MAX_PARTS
-            || self.claimed.contains(&email)
+            || self.claimed.contains(email)
             || self.ids.contains(&user.id)
         {
             return Ok(false);
         }
-        let claim = NewItem::new(Key::email_claim(&email)).with(USER_ID, user.id.as_str());
+        let claim = NewItem::new(Key::email_claim(email)).with(USER_ID, user.id.as_str());
         let mut transaction = self.transaction.clone().put_new_or_get(claim);
         transaction = transaction.put_new(users::to_item(user, created_by, *created_at)?);
         if let Some(hash) = password_hash {

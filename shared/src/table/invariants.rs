@@ -195,7 +195,7 @@ impl Table {
                 Ok(other.map(|own| Violation::ClaimOfAnotherAddress { email, user_id, own }))
             }
             Suspect::User { user_id, email } => {
-                let keys = [Key::email_claim(&email.normalized()), Key::user(&user_id)];
+                let keys = [Key::email_claim(email.normalized()), Key::user(&user_id)];
                 let [claim, user] = self.at_one_moment(keys).await?;
                 let stored = user.and_then(|user| user.required::<Email>(users::EMAIL).ok());
                 if stored.is_none_or(|stored| stored.as_str() != email.as_str()) {
@@ -267,9 +267,9 @@ impl Table {
             Violation::ClaimOfAnotherAddress { email, user_id, own } => transaction
                 .delete_if(Key::email_claim_of(email), (USER_ID, user_id.as_str()))
                 .demand_that(Key::user(user_id), (users::EMAIL, own.as_str()))
-                .demand_that(Key::email_claim(&own.normalized()), (USER_ID, user_id.as_str())),
+                .demand_that(Key::email_claim(own.normalized()), (USER_ID, user_id.as_str())),
             Violation::UserWithoutClaim { user_id, email } => {
-                let claim = NewItem::new(Key::email_claim(&email.normalized()));
+                let claim = NewItem::new(Key::email_claim(email.normalized()));
                 transaction
                     .put_new(claim.with(USER_ID, user_id.as_str()))
                     .demand_that(Key::user(user_id), (users::EMAIL, email.as_str()))

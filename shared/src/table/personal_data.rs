@@ -131,7 +131,7 @@ impl Table {
                 transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
                 // In a table that is not right the address may be another account's.
                 if self.user_id_of(&email).await?.as_ref() == Some(id) {
-                    let claim = Key::email_claim(&email.normalized());
+                    let claim = Key::email_claim(email.normalized());
                     transaction = transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()));
                 }
                 room -= 2;
@@ -166,9 +166,9 @@ impl Table {
             let (old, new) = (user.email.normalized(), changed.email.normalized());
             if old != new {
                 let own = (email_claims::USER_ID, id.as_str());
-                let claim = NewItem::new(Key::email_claim(&new)).with(own.0, own.1);
+                let claim = NewItem::new(Key::email_claim(new)).with(own.0, own.1);
                 transaction =
-                    transaction.put_new_or_own(claim, own).delete_if_any(Key::email_claim(&old), own);
+                    transaction.put_new_or_own(claim, own).delete_if_any(Key::email_claim(old), own);
             }
             match transaction.commit().await? {
                 Outcome::Committed => return Ok(Changing::Changed(Box::new(changed))),

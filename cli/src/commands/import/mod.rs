@@ -180,7 +180,7 @@ fn read_hashes(file: &Path) -> Result<Hashes, Failure> {
         };
         let (email, hash) = (email.parse::<Email>(), hash.parse());
         let wrong = |why| Failure::refused(format!("{place}, line {line}: its hash or address {why}"));
-        hashes.insert(email.map_err(wrong)?.normalized(), hash.map_err(wrong)?);
+        hashes.insert(email.map_err(wrong)?.normalized().clone(), hash.map_err(wrong)?);
     }
     Ok(hashes)
 }
@@ -285,7 +285,7 @@ impl Importer {
             let mut hashes = Vec::new();
             for (_, account) in some {
                 let Account { imported, password, .. } = &mut **account;
-                let handed_out = self.hashes.get(&imported.user.email.normalized());
+                let handed_out = self.hashes.get(imported.user.email.normalized());
                 if let (None, Some(hash)) = (&imported.password_hash, handed_out) {
                     imported.password_hash = Some(hash.clone());
                 }
@@ -314,7 +314,7 @@ impl Importer {
             Some(seen) => {
                 let mut outcomes = self.table.would_import(&imported).await?;
                 for (account, outcome) in imported.iter().zip(&mut outcomes) {
-                    let is_new = seen.insert(account.user.email.normalized());
+                    let is_new = seen.insert(account.user.email.normalized().clone());
                     if !is_new && *outcome == Importing::Created {
                         *outcome = Importing::Existing(account.user.id.clone());
                     }
