@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use shared::app::AppSettings;
 use shared::clock::{Clock, ManualClock, Timestamp};
 use shared::http::{Event, Response};
-use shared::table::StoredSigningKeys;
+use shared::table::{StoredSigningKeys, Table};
 use shared::{App, Endpoint, function};
 use tokio::runtime::{Builder, Runtime};
 use users::local::{AUDIENCE, ENDPOINTS, ISSUER, LocalSystem, Options, SigningKey};
@@ -174,7 +174,7 @@ impl Service {
             let app = |endpoint: Endpoint| {
                 let config =
                     AppSettings::read(endpoint.policy.is_some(), setting).expect("the settings are right");
-                (endpoint, App::new(config, system.table.clone(), clock.clone()))
+                (endpoint, App::new(config, Table::clone(&system.table), clock.clone()))
             };
             let apps = ENDPOINTS.map(app).into();
             (system, apps)

@@ -51,17 +51,6 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
-/// How long that is, as a person says it: `42 s`, `3 min`, `23 h`, `12 days`.
-#[must_use]
-pub fn in_words(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -80,6 +69,7 @@ impl Clock {
         }))
     }
 
+    #[allow(dead_code, reason = "tests set the time")]
     /// A clock that stands still until [`ManualClock::advance`] or [`ManualClock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
@@ -120,25 +110,5 @@ impl ManualClock {
     /// Moves this clock forward.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(millis(by), Ordering::SeqCst);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_said_in_its_largest_unit_of_which_there_are_two() {
-        for (seconds, words) in [
-            (0, "0 s"),
-            (119, "119 s"),
-            (120, "2 min"),
-            (7199, "119 min"),
-            (7200, "2 h"),
-            (172_799, "47 h"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), words);
-        }
     }
 }

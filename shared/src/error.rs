@@ -8,10 +8,6 @@ use std::time::Duration;
 /// How long a client is asked to wait where a dependency failed: 1 s.
 pub const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The largest answer, in bytes of the JSON that a function hands to Lambda ("Lambda quotas", invocation
-/// payload, synchronous: 6 MB; the exact figure is that of Lambda's `Function.ResponseSizeTooLarge`).
-pub const MAX_ANSWER_BYTES: usize = 6_291_556;
-
 /// Why a request is not fulfilled.
 ///
 /// What the client may read ([`Error::kind`]) and what the log should say ([`Error::log`]) are kept
@@ -47,7 +43,7 @@ pub enum ErrorKind {
         /// How long until a request will be admitted.
         retry_after: Duration,
     },
-    /// The answer would be a list of more than [`MAX_ANSWER_BYTES`].
+    /// The answer would be larger than its caller can take.
     AnswerTooLarge,
     /// Something this service depends on did not answer; the same request may work later.
     Unavailable,

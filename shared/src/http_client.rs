@@ -65,7 +65,7 @@ pub struct TrustedRoots(RootCertStore);
 impl TrustedRoots {
     /// Those of Mozilla's list, compiled in: nothing is read when a process starts.
     #[must_use]
-    pub fn of_mozilla() -> Self {
+    pub fn mozilla() -> Self {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
@@ -73,7 +73,7 @@ impl TrustedRoots {
     ///
     /// # Errors
     /// Says that there is none among them, or one that is none.
-    pub fn only(pem: &[u8]) -> Result<Self, &'static str> {
+    pub fn from_pem(pem: &[u8]) -> Result<Self, &'static str> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|_| "holds a certificate that cannot be read")?;

@@ -88,7 +88,7 @@ async fn serve(mut client: TcpStream, table: SocketAddr, path: Arc<Path>) -> Opt
 async fn assert_waves(name: &str, world: &World, invocation: Invocation, status: u16, waves: &[Wave]) {
     let table = Waves::start(world.dynamodb_address(), &[&[vec!["GetItem"]], waves].concat()).await;
     let app = app(
-        shared::table::Table::local(world.table().name(), &table.url),
+        operator::table::local_table(world.table().name(), &table.url),
         world.system.clock().clone(),
         &[("EXISTS_LIMIT_REQUESTS", "1")],
     );

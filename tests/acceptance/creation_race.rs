@@ -107,7 +107,7 @@ impl Race {
     /// What the writers are answered, all at once and with faults in their way.
     async fn run(self, world: &World) -> (Self, Vec<Answer>) {
         let proxy = self.proxy(world).await;
-        let table = Table::local(world.table().name(), &proxy.url);
+        let table = operator::table::local_table(world.table().name(), &proxy.url);
         let answers = join_all((0..self.writers()).map(|writer| self.create(world, writer, &table)));
         (self, answers.await)
     }
@@ -217,7 +217,8 @@ async fn an_account_that_was_written_unseen_is_its_writers_201_though_a_conflict
         faults.get(n).copied()
     };
     let proxy = Proxy::scheduled(world.dynamodb_address(), schedule).await;
-    let answer = Race(0).create(&world, 0, &Table::local(world.table().name(), &proxy.url)).await;
+    let answer =
+        Race(0).create(&world, 0, &operator::table::local_table(world.table().name(), &proxy.url)).await;
     answer.assert_ok(201);
     assert_eq!(accounts(&world).await[&Race(0).email()].first_name, "Writer 0");
 }

@@ -246,7 +246,7 @@ async fn bookkeeping(asked: &mut Asked) {
     let throttled = join_all(at_once).await.into_iter().find_map(Result::err);
     asked.found("twenty writes of one key at once", throttled.unwrap_or("all applied".to_owned()));
 
-    let ttl = json!({ "Enabled": true, "AttributeName": shared::table::TTL_ATTRIBUTE });
+    let ttl = json!({ "Enabled": true, "AttributeName": shared::table::storage::TTL_ATTRIBUTE });
     let twice = asked.call("UpdateTimeToLive", json!({ "TimeToLiveSpecification": ttl })).await;
     asked.found("TTL switched on where it is on", or_exception(twice, "taken"));
 

@@ -9,10 +9,12 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use operator::table::{Phase, RepairOutcome, Violation};
+use operator::token::Standing;
 use serde_json::{Value, json};
-use shared::auth::Standing;
 use shared::clock::{Clock, Timestamp};
-use shared::table::{Phase, Repair, StoredSigningKeys, TTL_ATTRIBUTE, Violation};
+use shared::table::StoredSigningKeys;
+use shared::table::storage::TTL_ATTRIBUTE;
 use shared::{App, Endpoint};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -25,7 +27,7 @@ use crate::key_pairs::KeyPair as _;
 
 /// What is said of a token agrees with what an endpoint answered to it.
 pub async fn assert_explained(app: &App, token: &str, endpoint: Endpoint, status: u16) {
-    let explanation = app.token_verifier().unwrap().explain(token).await;
+    let explanation = operator::token::explain(app.token_verifier().unwrap(), token).await;
     let of = |standing| explanation.findings.iter().find(move |finding| finding.standing == standing);
     let refused = of(Standing::Refused);
     match &explanation.verdict {
@@ -706,7 +708,7 @@ async fn a_repair_that_meets_another_situation_writes_nothing() {
     let before = world.items().await;
     for violation in &violations {
         let by_hand = matches!(violation, Violation::Broken { .. } | Violation::UserWithAnothersClaim { .. });
-        let expected = if by_hand { Repair::ByHand } else { Repair::Changed };
+        let expected = if by_hand { RepairOutcome::ByHand } else { RepairOutcome::Changed };
         assert_eq!(table.repair(violation).await.unwrap(), expected);
     }
     assert_eq!(world.items().await, before);
@@ -721,7 +723,7 @@ async fn a_claim_of_another_address_goes_only_where_the_user_has_its_own() {
     let violations = table.examine(|_, _| {}).await.unwrap().violations;
     let surplus =
         violations.iter().find(|found| matches!(found, Violation::ClaimOfAnotherAddress { .. })).unwrap();
-    assert_eq!(table.repair(surplus).await.unwrap(), Repair::Changed);
+    assert_eq!(table.repair(surplus).await.unwrap(), RepairOutcome::Changed);
     assert_eq!(world.user_id_of("old@example.com").await.as_deref(), Some(JANE));
     // The command does one after the other.
     assert_eq!(clinic.visit(&["--repair", "--yes"], "").await.status, 0);

@@ -12,9 +12,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
+use operator::table::OperatorTable;
 use serde_json::{Value, json};
-use shared::http::Response;
-use shared::table::Table;
+use shared::http::{LIST_BUDGET, Response};
 use shared::{App, Endpoint};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -397,7 +397,7 @@ impl Case {
         let id = id.parse().unwrap();
         let user = world.table().user(&id).await.unwrap();
         assert_eq!(user.expect("a claim has its user").email.as_str(), self.email(), "{}", self.describe());
-        let organizations = world.table().organization_ids_of(&id).await.unwrap().unwrap();
+        let organizations = world.table().organization_ids_of(&id, LIST_BUDGET).await.unwrap().unwrap();
         let joined = organizations.iter().any(|organization| organization.as_str() == ACME);
         let created_here = self.path.name.ends_with("new");
         assert!(joined || (status == 503 && !created_here), "{}: no membership", self.describe());
@@ -413,7 +413,11 @@ fn app(world: &World, table_url: &str) -> App {
         _ => None,
     };
     let config = shared::app::AppSettings::read(true, settings).unwrap();
-    App::new(config, Table::local(world.table().name(), table_url), world.system.clock().clone())
+    App::new(
+        config,
+        operator::table::local_table(world.table().name(), table_url),
+        world.system.clock().clone(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -507,7 +511,8 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
     ] {
         let proxy = Proxy::start(world.dynamodb_address(), TRANSACTION, fault, false).await;
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let table = Table::local(world.table().name(), &proxy.url).observed({
+        let table = operator::table::local_table(world.table().name(), &proxy.url);
+        let table = operator::table::observed(&table, {
             let seen = seen.clone();
             Arc::new(move |operation, body| {
                 if operation == "TransactWriteItems" {
@@ -533,7 +538,7 @@ async fn a_table_is_created_whole_where_an_answer_is_lost() {
     let world = World::start().await;
     for (number, operation) in ["CreateTable", "UpdateTimeToLive"].into_iter().enumerate() {
         let proxy = Proxy::start(world.dynamodb_address(), (operation, ""), AppliedAnswerLost, false).await;
-        let table = Table::local(&format!("{}-lost-{number}", world.table().name()), &proxy.url);
+        let table = OperatorTable::local(&format!("{}-lost-{number}", world.table().name()), &proxy.url);
         assert!(table.create().await.unwrap(), "{operation}");
         assert_eq!(proxy.matched.load(Ordering::SeqCst), 2, "{operation}");
         let description = table.describe().await.unwrap().unwrap();

@@ -14,12 +14,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use operator::table::OperatorTable;
 use serde_json::{Value, json};
 use shared::app::AppSettings;
 use shared::clock::{Clock, ManualClock, Timestamp};
-use shared::http::{Event, Response};
+use shared::http::{Event, LIST_BUDGET, Response};
 use shared::model::{CustomerAssociation, Email, Organization, User};
-use shared::table::{Creation, Joining, NewMembership, Table};
+use shared::table::{CreateOutcome, JoinOutcome, NewMembership, Table};
 use shared::{App, Endpoint, function};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
@@ -89,15 +90,20 @@ impl World {
         let world = Self { system, clock: hand, client, _log: log };
         if engine().url.is_some() && time == START {
             // It would delete by its own clock what is current by this world's.
-            let off = json!({ "Enabled": false, "AttributeName": shared::table::TTL_ATTRIBUTE });
+            let off = json!({ "Enabled": false, "AttributeName": shared::table::storage::TTL_ATTRIBUTE });
             let input = json!({ "TableName": world.table().name(), "TimeToLiveSpecification": off });
             world.dynamodb("UpdateTimeToLive", &input).await;
         }
         world
     }
 
-    pub fn table(&self) -> &Table {
+    pub fn table(&self) -> &OperatorTable {
         &self.system.table
+    }
+
+    /// The same table, with the time-outs of a function.
+    pub fn functions_table(&self) -> Table {
+        operator::table::local_table(self.table().name(), &self.system.dynamodb_url)
     }
 
     /// Where the DynamoDB API of its table answers.
@@ -175,7 +181,7 @@ impl World {
     pub async fn put_user(&self, user: User, organizations: &[&str]) {
         let (first, others) = organizations.split_first().unwrap();
         let created = self.table().create_account(&user, None, &joining(first)).await.unwrap();
-        assert!(matches!(created, Creation::Created), "{created:?}");
+        assert!(matches!(created, CreateOutcome::Created), "{created:?}");
         for organization in others {
             self.join(user.id.as_str(), organization).await;
         }
@@ -184,7 +190,7 @@ impl World {
     /// A membership, put straight into the table.
     pub async fn join(&self, user: &str, organization: &str) {
         let joined = self.table().join(&user.parse().unwrap(), &joining(organization)).await.unwrap();
-        assert!(matches!(joined, Joining::Member(_)), "{joined:?}");
+        assert!(matches!(joined, JoinOutcome::Member(_)), "{joined:?}");
     }
 
     pub async fn associate(&self, user: &str, organization: &str, number: &str) {
@@ -198,7 +204,7 @@ impl World {
 
     /// Another instance of the functions on this world's table, with its clock.
     pub fn app(&self, settings: &[(&str, &str)]) -> App {
-        app(self.table().clone(), self.system.clock().clone(), settings)
+        app(self.functions_table(), self.system.clock().clone(), settings)
     }
 
     /// An operation of the DynamoDB API, past all of the service's own code.
@@ -296,7 +302,7 @@ impl World {
     }
 
     pub async fn organizations_of(&self, user: &str) -> Vec<String> {
-        let ids = self.table().organization_ids_of(&user.parse().unwrap()).await;
+        let ids = self.table().organization_ids_of(&user.parse().unwrap(), LIST_BUDGET).await;
         ids.unwrap().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 

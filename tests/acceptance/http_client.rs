@@ -97,7 +97,7 @@ async fn answer_all(
 
 fn client() -> (HttpClient, ManualClock) {
     let (clock, hand) = Clock::manual(START);
-    (HttpClient::new(TrustedRoots::of_mozilla(), KEEP_IDLE, clock), hand)
+    (HttpClient::new(TrustedRoots::mozilla(), KEEP_IDLE, clock), hand)
 }
 
 async fn get(client: &HttpClient, url: &str) -> Result<Response<Bytes>, HttpClientError> {
@@ -217,14 +217,14 @@ async fn speaks_tls_1_2_and_1_3_with_servers_whose_authority_it_trusts_and_by_th
         let (root, config) = tls_server(&[version]);
         let port = tls_listener(config).await;
         let trusting = |roots| HttpClient::new(roots, KEEP_IDLE, Clock::system());
-        let client = trusting(TrustedRoots::only(root.as_bytes()).unwrap());
+        let client = trusting(TrustedRoots::from_pem(root.as_bytes()).unwrap());
         let answer = get(&client, &format!("https://localhost:{port}/path?query")).await.unwrap();
         assert_eq!(answer.into_body(), "hello");
         // Another name than the certificate's.
         let error = get(&client, &format!("https://127.0.0.1:{port}/path?query")).await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
         let (other, _) = tls_server(&[version]);
-        for roots in [TrustedRoots::of_mozilla(), TrustedRoots::only(other.as_bytes()).unwrap()] {
+        for roots in [TrustedRoots::mozilla(), TrustedRoots::from_pem(other.as_bytes()).unwrap()] {
             let url = format!("https://localhost:{port}/path?query");
             let error = get(&trusting(roots), &url).await.unwrap_err();
             assert!(error.to_string().contains("certificate"), "{error}");
@@ -243,6 +243,6 @@ fn roots_that_are_none_are_refused() {
         ),
         ("-----BEGIN CERTIFICATE-----\n", "holds a certificate that cannot be read"),
     ] {
-        assert_eq!(TrustedRoots::only(pem.as_bytes()).err(), Some(why), "{pem}");
+        assert_eq!(TrustedRoots::from_pem(pem.as_bytes()).err(), Some(why), "{pem}");
     }
 }

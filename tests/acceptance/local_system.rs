@@ -280,7 +280,8 @@ async fn what_was_answered_is_there_after_a_kill() {
         let id = world.user_id_of(email).await.unwrap_or_else(|| panic!("lost: {email}"));
         let id = id.parse().unwrap();
         assert_eq!(world.table().user(&id).await.unwrap().unwrap().email.as_str(), email);
-        let organizations = world.table().organization_ids_of(&id).await.unwrap().unwrap();
+        let organizations =
+            world.table().organization_ids_of(&id, shared::http::LIST_BUDGET).await.unwrap().unwrap();
         assert_eq!(organizations.iter().map(OrganizationId::as_str).collect::<Vec<_>>(), [ACME]);
     }
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use shared::clock::Timestamp;
 use shared::model::User;
-use shared::table::{Creation, NewMembership};
+use shared::table::{CreateOutcome, NewMembership};
 use users::local::TokenClaims;
 
 use crate::harness::{self, ACME, Client, GLOBEX, JANE, JOHN, START, World, text};
@@ -299,9 +299,9 @@ impl Worker<'_> {
         };
         let created = self.world.table().create_account(&user, None, &membership).await.unwrap();
         let status = match created {
-            Creation::Created => 0,
-            Creation::EmailTaken(_) => 1,
-            Creation::OrganizationMissing => 2,
+            CreateOutcome::Created => 0,
+            CreateOutcome::EmailTaken(_) => 1,
+            CreateOutcome::OrganizationMissing => 2,
         };
         (status, Value::Null)
     }

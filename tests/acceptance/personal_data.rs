@@ -157,7 +157,7 @@ async fn an_address_goes_over_with_its_claim() {
         let change = |id: &str| {
             let (table, id) = (cli.world.table().clone(), id.parse().unwrap());
             let changes =
-                shared::table::UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
+                operator::table::UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
             async move { format!("{:?}", table.change_user(&id, &changes).await.unwrap()) }
         };
         let (jane, john) = tokio::join!(change(JANE), change(JOHN));

@@ -285,10 +285,13 @@ async fn ask_right(world: &World, row: &Row) {
 /// The calls of `refresh-signing-keys`, which no gateway serves: as its own test makes them.
 async fn drive_refresh(world: &World, calls: &Calls) {
     let record = calls.clone();
-    let table = world.table().observed(Arc::new(move |operation, body| {
-        let body = serde_json::from_slice(body).unwrap();
-        record.lock().unwrap().push(("refresh-signing-keys", operation.to_owned(), body));
-    }));
+    let table = operator::table::observed(
+        world.table(),
+        Arc::new(move |operation, body| {
+            let body = serde_json::from_slice(body).unwrap();
+            record.lock().unwrap().push(("refresh-signing-keys", operation.to_owned(), body));
+        }),
+    );
     crate::refresh_signing_keys::refresh_once(world, table).await;
 }
 

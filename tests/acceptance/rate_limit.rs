@@ -50,7 +50,7 @@ impl Instance {
 
 fn limiter(world: &World, clock: Clock) -> RateLimiter {
     let window = Duration::from_millis(WINDOW.unsigned_abs());
-    RateLimiter::new(world.table().clone(), RateLimit { name: "exists", limit: 10, window }, clock)
+    RateLimiter::new(world.functions_table(), RateLimit { name: "exists", limit: 10, window }, clock)
 }
 
 /// A client that has not asked yet.

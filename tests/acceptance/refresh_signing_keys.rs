@@ -85,7 +85,7 @@ impl IdentityProvider {
     }
 
     fn refresher(&self, world: &World, provider: Provider, table: Table) -> RefreshSigningKeys {
-        let https = HttpsClient::new(TrustedRoots::only(self.root.as_bytes()).unwrap(), PATIENCE);
+        let https = HttpsClient::new(TrustedRoots::from_pem(self.root.as_bytes()).unwrap(), PATIENCE);
         RefreshSigningKeys::new(provider, https, table, world.system.clock().clone())
     }
 
@@ -94,7 +94,7 @@ impl IdentityProvider {
     }
 
     async fn refresh_from(&self, world: &World, provider: Provider) -> Result<(), String> {
-        let refreshed = self.refresher(world, provider, world.table().clone()).run().await;
+        let refreshed = self.refresher(world, provider, world.functions_table()).run().await;
         refreshed.map_err(|error| error.log().unwrap().to_owned())
     }
 }

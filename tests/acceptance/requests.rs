@@ -15,11 +15,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use operator::table::OperatorTable;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::error::ErrorKind;
 use shared::function::Handler;
-use shared::table::Table;
 use shared::{App, Endpoint};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::Instant;
@@ -355,7 +355,7 @@ pub fn endpoint_of(handler: Handler) -> Endpoint {
 /// Functions on a table that is not asked.
 fn app_without_table() -> App {
     let (clock, _) = Clock::manual(START);
-    app(Table::local("users", "http://127.0.0.1:1"), clock, &[])
+    app(operator::table::local_table("users", "http://127.0.0.1:1"), clock, &[])
 }
 
 #[tokio::test]
@@ -418,7 +418,7 @@ async fn where_no_time_is_left_the_answer_is_a_503_at_once() {
 pub fn app_on(address: SocketAddr) -> (App, String) {
     let key = SigningKey::generate().unwrap();
     let (clock, _) = Clock::manual(START);
-    let table = Table::local("users", &format!("http://{address}"));
+    let table = operator::table::local_table("users", &format!("http://{address}"));
     let token = key.token(
         &TokenClaims {
             user_id: JANE.into(),
@@ -482,14 +482,15 @@ async fn a_table_that_never_answers_is_a_503_before_the_time_is_up_on_every_endp
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_try_may_take_a_second_and_a_half_for_a_request_and_half_a_minute_for_an_operator() {
+async fn an_attempt_may_take_1500_ms_for_a_request_and_30_s_for_an_operator() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let table = Table::local("users", &format!("http://{}", listener.local_addr().unwrap()));
+    let table = operator::table::local_table("users", &format!("http://{}", listener.local_addr().unwrap()));
+    let operators_table = OperatorTable::new(&table);
     for (table, a_try) in
-        [(table.clone(), Duration::from_millis(1500)), (table.patient(), Duration::from_secs(30))]
+        [(&table, Duration::from_millis(1500)), (&*operators_table, Duration::from_secs(30))]
     {
         let started = Instant::now();
-        let error = table.is_empty().await.unwrap_err();
+        let error = table.signing_keys().await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unavailable), "{error:?}");
         let pauses = started.elapsed().saturating_sub(3 * a_try);
         assert!((1..1000).contains(&pauses.as_millis()), "{pauses:?}");

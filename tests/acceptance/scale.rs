@@ -145,9 +145,12 @@ async fn look_ups_cost_two_calls_each(counts: &[usize]) {
     let world = World::start().await;
     let calls = Arc::<Mutex<Vec<(String, Value)>>>::default();
     let log = calls.clone();
-    let table = world.table().observed(Arc::new(move |operation, body| {
-        log.lock().unwrap().push((operation.to_owned(), serde_json::from_slice(body).unwrap()));
-    }));
+    let table = operator::table::observed(
+        world.table(),
+        Arc::new(move |operation, body| {
+            log.lock().unwrap().push((operation.to_owned(), serde_json::from_slice(body).unwrap()));
+        }),
+    );
     let app: App = app(table, world.system.clock().clone(), &[]);
     let mut before = 0;
     for &n in counts {

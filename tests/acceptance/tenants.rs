@@ -282,10 +282,13 @@ impl Tenants {
         let mut apps = BTreeMap::new();
         for endpoint in ENDPOINTS {
             let log = calls.clone();
-            let table = world.table().observed(Arc::new(move |operation, body| {
-                Policies::of_the_template().assert_allowed(endpoint.name, operation, body);
-                log.lock().unwrap().push(operation.to_owned());
-            }));
+            let table = operator::table::observed(
+                world.table(),
+                Arc::new(move |operation, body| {
+                    Policies::of_the_template().assert_allowed(endpoint.name, operation, body);
+                    log.lock().unwrap().push(operation.to_owned());
+                }),
+            );
             let settings = [
                 ("PASSWORD_HASH_MEMORY_KIB", "8"),
                 ("PASSWORD_HASH_ITERATIONS", "1"),

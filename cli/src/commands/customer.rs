@@ -1,9 +1,9 @@
 //! `users customer`
 
 use clap::Subcommand;
+use operator::table::AssociateError;
 use shared::http::CustomerAssociationView;
 use shared::model::{CustomerAssociation, CustomerNumber, OrganizationId, UserId};
-use shared::table::AssociateError;
 
 use super::{Failure, Output, TableArguments, parse};
 

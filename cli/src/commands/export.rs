@@ -6,10 +6,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use operator::table::{OperatorTable, PersonalData, Record};
 use serde::Serialize;
 use serde_json::Value;
 use shared::model::UserId;
-use shared::table::{PersonalData, Record, Table};
 
 use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
 
 /// Writes all users.
 struct Exporter<'a> {
-    table: &'a Table,
+    table: &'a OperatorTable,
     writer: Writer,
     with_password_hashes: bool,
     /// Users that are to be written; of the last one there may be more to come.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use shared::clock::Clock;
 use shared::model::{OrganizationId, UserId};
-use shared::table::{Joining, NewMembership};
+use shared::table::{JoinOutcome, NewMembership};
 
 use super::user::WhichUser;
 use super::{Failure, OPERATOR, Output, TableArguments, parse};
@@ -57,11 +57,11 @@ pub(super) async fn run(command: MemberCommand, output: Output) -> Result<(), Fa
                 joined_at: Clock::system().now(),
             };
             match table.join(&user, &membership).await? {
-                Joining::Member(_) => output.record(&View::new(&user, &organization, true)),
-                Joining::OrganizationMissing => Err(Failure::refused(format!(
+                JoinOutcome::Member(_) => output.record(&View::new(&user, &organization, true)),
+                JoinOutcome::OrganizationMissing => Err(Failure::refused(format!(
                     "there is no organization {organization}: `users organization put` makes it"
                 ))),
-                Joining::UserMissing => Err(Failure::refused("there is no such user")),
+                JoinOutcome::UserMissing => Err(Failure::refused("there is no such user")),
             }
         }
         MemberCommand::Remove(Membership { which, organization, table }) => {

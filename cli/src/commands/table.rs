@@ -1,8 +1,8 @@
 //! `users table`
 
 use clap::Subcommand;
+use operator::table::TableDescription;
 use serde::Serialize;
-use shared::table::TableDescription;
 
 use super::{Failure, Output, TableArguments};
 

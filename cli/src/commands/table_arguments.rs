@@ -4,13 +4,13 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use clap::Args;
-use shared::table::{Endpoint, Table};
+use operator::table::{ConnectionOptions, OperatorTable};
 
 use super::{DYNAMODB_PORT, Failure};
 use crate::local;
 
 /// Which table.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Table")]
 pub(super) struct TableArguments {
     /// The table's name
@@ -45,16 +45,14 @@ impl TableArguments {
         self.region.is_none() && self.profile.is_none()
     }
 
-    pub(super) async fn open(&self) -> Result<Table, Failure> {
-        let Self { table, endpoint_url: url, region, profile } = self;
-        let opened = if self.is_local() {
+    pub(super) async fn open(&self) -> Result<OperatorTable, Failure> {
+        let Self { table, endpoint_url, region, profile } = self.clone();
+        if self.is_local() {
             let local = || format!("http://{}:{DYNAMODB_PORT}", Ipv4Addr::LOCALHOST);
-            Table::local(table, &url.clone().unwrap_or_else(local))
-        } else {
-            let endpoint = Endpoint { url: url.clone(), region: region.clone(), profile: profile.clone() };
-            let opened = Table::from_user_environment(table, endpoint).await;
-            opened.map_err(|error| Failure::refused(error.to_string()))?
-        };
-        Ok(opened.patient())
+            return Ok(OperatorTable::local(&table, &endpoint_url.unwrap_or_else(local)));
+        }
+        let options = ConnectionOptions { endpoint_url, region, profile };
+        let opened = OperatorTable::from_user_environment(&table, options).await;
+        opened.map_err(|error| Failure::refused(error.to_string()))
     }
 }

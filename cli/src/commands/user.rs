@@ -1,9 +1,9 @@
 //! `users user`
 
 use clap::{Args, Subcommand};
+use operator::table::{ChangeOutcome, OperatorTable, PersonalData, UserChanges};
 use serde::Serialize;
 use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
-use shared::table::{Changing, PersonalData, Table, UserChanges};
 
 use super::{Failure, Output, TableArguments, parse};
 
@@ -44,7 +44,7 @@ pub(super) struct WhichUser {
 
 impl WhichUser {
     /// The user's id; of an e-mail address, that of its account.
-    pub(super) async fn id(self, table: &Table) -> Result<UserId, Failure> {
+    pub(super) async fn id(self, table: &OperatorTable) -> Result<UserId, Failure> {
         let found = match self {
             Self { id: Some(id), .. } => Some(id),
             Self { email: Some(email), .. } => table.user_id_of(&email).await?,
@@ -160,11 +160,11 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
             let table = table.open().await?;
             let id = which.id(&table).await?;
             match table.change_user(&id, &changes).await? {
-                Changing::Changed(_) => (id, table),
-                Changing::EmailTaken(other) => {
+                ChangeOutcome::Changed(_) => (id, table),
+                ChangeOutcome::EmailTaken(other) => {
                     return Err(Failure::refused(format!("{other} has that e-mail address")));
                 }
-                Changing::UserMissing => return Err(no_such_user()),
+                ChangeOutcome::UserMissing => return Err(no_such_user()),
             }
         }
     };

@@ -1,9 +1,10 @@
 //! The demo data: the document's own examples.
 
+use operator::table::OperatorTable;
 use shared::Error;
 use shared::clock::Timestamp;
 use shared::model::{CustomerAssociation, Organization, User, UserId};
-use shared::table::{Creation, Joining, NewMembership, Table};
+use shared::table::{CreateOutcome, JoinOutcome, NewMembership};
 
 use super::TokenClaims;
 
@@ -28,7 +29,7 @@ pub(crate) fn claims_of_jane(role: &str) -> TokenClaims {
 }
 
 /// Puts the demo data into a table.
-pub(super) async fn put(table: &Table, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn put(table: &OperatorTable, now: Timestamp) -> Result<(), Error> {
     for (id, name, slug) in [(ACME, "Acme Corp", "acme-corp"), (GLOBEX, "Globex", "globex")] {
         let organization = Organization { id: parse(id)?, name: parse(name)?, slug: parse(slug)? };
         table.put_organization(&organization).await?;
@@ -40,11 +41,11 @@ pub(super) async fn put(table: &Table, now: Timestamp) -> Result<(), Error> {
     };
     for user in [&jane, &john] {
         let created = table.create_account(user, None, &joining(ACME)?).await?;
-        if !matches!(created, Creation::Created) {
+        if !matches!(created, CreateOutcome::Created) {
             return Err(Error::defect("the demo data is there in part"));
         }
     }
-    if !matches!(table.join(&jane.id, &joining(GLOBEX)?).await?, Joining::Member(_)) {
+    if !matches!(table.join(&jane.id, &joining(GLOBEX)?).await?, JoinOutcome::Member(_)) {
         return Err(Error::defect("the demo data is there in part"));
     }
     for (organization, number) in [(ACME, "C-10042"), (GLOBEX, "C-20099")] {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use operator::table::{OperatorTable, local_table, observed};
 use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::table::{StoredSigningKeys, Table};
@@ -70,7 +71,7 @@ pub struct Options {
 }
 
 /// Is shown the function, the operation and the body of a call to the table; see
-/// [`shared::table::CallObserver`].
+/// [`operator::table::CallObserver`].
 pub type FunctionObserver = Arc<dyn Fn(&'static str, &str, &[u8]) + Send + Sync>;
 
 impl fmt::Debug for Options {
@@ -117,7 +118,7 @@ pub struct LocalSystem {
     /// Where the DynamoDB API answers.
     pub dynamodb_url: String,
     /// Its table.
-    pub table: Table,
+    pub table: OperatorTable,
     /// The key that signs its tokens.
     pub signing_key: Arc<SigningKey>,
     clock: Clock,
@@ -154,7 +155,8 @@ impl LocalSystem {
         let (stop_dynamodb, stopped) = watch::channel(false);
         let start = |listener| dynamodb::start(listener, data_dir.as_deref(), stopped);
         let dynamodb = dynamodb_listener.map(start).transpose().map_err(StartError)?;
-        let table = Table::local(&table_name, &dynamodb_url);
+        let functions_table = local_table(&table_name, &dynamodb_url);
+        let table = OperatorTable::new(&functions_table);
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
             let why = error.log().unwrap_or("?");
             StartError(match &data_dir {
@@ -166,9 +168,9 @@ impl LocalSystem {
             })
         })?;
 
-        let functions = functions(&table, &clock, observer.as_ref()).await?;
+        let functions = functions(&functions_table, &clock, observer.as_ref()).await?;
         let console = Arc::new(Console {
-            table: table.patient(),
+            table: table.clone(),
             signing_key: signing_key.clone(),
             exists_limit: config(check_user_exists::ENDPOINT, table.name())?.exists_limit,
             requests: RequestLog::new(clock.clone()),
@@ -248,12 +250,13 @@ async fn functions(
     let mut functions = Vec::new();
     for endpoint in ENDPOINTS {
         let observer = observer.cloned();
-        let table = table.observed(Arc::new(move |operation, body| {
+        let show = Arc::new(move |operation: &str, body: &[u8]| {
             console::note_call(operation);
             if let Some(observer) = &observer {
                 observer(endpoint.name, operation, body);
             }
-        }));
+        });
+        let table = observed(table, show);
         let app = App::new(config(endpoint, table.name())?, table, clock.clone());
         app.warm_up().await;
         functions.push(Function { endpoint, app });
@@ -279,7 +282,11 @@ pub(crate) fn setting(table_name: &str, name: &str) -> Option<String> {
     }
 }
 
-async fn prepare(table: &Table, signing_key: &SigningKey, clock: &Clock) -> Result<(), shared::Error> {
+async fn prepare(
+    table: &OperatorTable,
+    signing_key: &SigningKey,
+    clock: &Clock,
+) -> Result<(), shared::Error> {
     table.create().await?;
     if table.is_empty().await? {
         demo::put(table, clock.now()).await?;

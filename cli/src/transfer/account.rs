@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use operator::table::ImportedAccount;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
@@ -9,7 +10,7 @@ use shared::model::{
     CustomerNumber, Email, Invalid, Organization, OrganizationId, Password, PasswordHash, PersonName,
     PhoneNumber, User, UserId,
 };
-use shared::table::{ImportedAccount, NewMembership, timestamp_from_text};
+use shared::table::{NewMembership, timestamp_from_text};
 
 use super::Fields;
 

@@ -1,9 +1,10 @@
 //! What `users export` writes: the fields that `users import` reads.
 
+use operator::table::{Account, PersonalData};
 use serde::Serialize;
 use shared::Error;
 use shared::model::{CustomerAssociation, Organization, PasswordHash, User};
-use shared::table::{Account, NewMembership, PersonalData, timestamp_to_text};
+use shared::table::{NewMembership, timestamp_to_text};
 
 /// The columns of a CSV file. A row has those of an organization or those of a user.
 pub(crate) const COLUMNS: [&str; 13] = [

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use shared::auth::Policy;
 use shared::http::{BodyFields, Member, Request, Response, UserView};
 use shared::model::{Email, Password, PersonName, PhoneNumber, User, UserId};
-use shared::table::{Creation, Joining, NewMembership, Registration};
+use shared::table::{CreateOutcome, JoinOutcome, NewMembership, Registration};
 use shared::{App, Endpoint, Error};
 
 /// Requires the Admin role.
@@ -52,18 +52,18 @@ async fn create(app: &App, new_user: NewUser, membership: &NewMembership) -> Res
         phone_number: new_user.phone_number,
     };
     match app.table.create_account(&user, password_hash.as_ref(), membership).await? {
-        Creation::Created => Response::created(&UserView::with_login_email(&user)),
-        Creation::EmailTaken(user_id) => reuse(app, &user_id, membership).await,
-        Creation::OrganizationMissing => Err(organization_missing()),
+        CreateOutcome::Created => Response::created(&UserView::with_login_email(&user)),
+        CreateOutcome::EmailTaken(user_id) => reuse(app, &user_id, membership).await,
+        CreateOutcome::OrganizationMissing => Err(organization_missing()),
     }
 }
 
 async fn reuse(app: &App, user_id: &UserId, membership: &NewMembership) -> Result<Response, Error> {
     match app.table.join(user_id, membership).await? {
-        Joining::Member(user) => Response::ok(&UserView::with_login_email(&user)),
-        Joining::OrganizationMissing => Err(organization_missing()),
+        JoinOutcome::Member(user) => Response::ok(&UserView::with_login_email(&user)),
+        JoinOutcome::OrganizationMissing => Err(organization_missing()),
         // The account was deleted between two calls; sent again, the request creates it anew.
-        Joining::UserMissing => Err(Error::unavailable("an e-mail claim names a user that is not there")),
+        JoinOutcome::UserMissing => Err(Error::unavailable("an e-mail claim names a user that is not there")),
     }
 }
 

@@ -5,7 +5,7 @@
 //! [`shared::table::Table::customer_associations`] says how that is kept from strangers.
 
 use shared::auth::Policy;
-use shared::http::{CustomerAssociationView, Request, Response};
+use shared::http::{CustomerAssociationView, LIST_BUDGET, Request, Response};
 use shared::model::UserId;
 use shared::{App, Endpoint, Error};
 
@@ -23,7 +23,7 @@ async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     let organization_id = admin.organization_id()?;
     let user_id: UserId = request.query()?.required("UserId")?;
 
-    let associations = app.table.customer_associations(&user_id, organization_id).await?;
+    let associations = app.table.customer_associations(&user_id, organization_id, LIST_BUDGET).await?;
     let associations: Vec<_> = associations.iter().map(CustomerAssociationView::of).collect();
     Response::ok(&associations)
 }

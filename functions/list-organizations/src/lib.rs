@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use shared::auth::{Caller, Policy};
-use shared::http::{Request, Response};
+use shared::http::{LIST_BUDGET, Request, Response};
 use shared::model::{Organization, OrganizationId};
 use shared::{App, Endpoint, Error};
 
@@ -24,14 +24,14 @@ async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
     request.query()?;
 
     let organization_ids = organization_ids(app, &admin).await?;
-    let organizations = app.table.organizations(&organization_ids).await?;
+    let organizations = app.table.organizations(&organization_ids, LIST_BUDGET).await?;
     Response::ok(&Organizations { organizations: organizations.iter().map(OrganizationView::of).collect() })
 }
 
 /// The organizations of the user of the token's user id; where no such record exists, of its e-mail
 /// address.
 async fn organization_ids(app: &App, admin: &Caller) -> Result<Vec<OrganizationId>, Error> {
-    if let Some(organization_ids) = app.table.organization_ids_of(admin.user_id()?).await? {
+    if let Some(organization_ids) = app.table.organization_ids_of(admin.user_id()?, LIST_BUDGET).await? {
         return Ok(organization_ids);
     }
     let by_email = match admin.email() {
@@ -39,7 +39,7 @@ async fn organization_ids(app: &App, admin: &Caller) -> Result<Vec<OrganizationI
         None => None,
     };
     let organization_ids = match by_email {
-        Some(user_id) => app.table.organization_ids_of(&user_id).await?,
+        Some(user_id) => app.table.organization_ids_of(&user_id, LIST_BUDGET).await?,
         None => None,
     };
     organization_ids.ok_or_else(|| {

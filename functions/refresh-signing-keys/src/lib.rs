@@ -50,7 +50,7 @@ impl ScheduledTask for RefreshSigningKeys {
         };
         let (table_name, provider) = settings.finish(table_name.zip(provider))?;
         let table = Table::from_lambda_environment(&table_name)?;
-        let https = HttpsClient::new(TrustedRoots::of_mozilla(), FETCH_TIMEOUT);
+        let https = HttpsClient::new(TrustedRoots::mozilla(), FETCH_TIMEOUT);
         Ok(Self::new(provider, https, table, Clock::system()))
     }
 

@@ -34,7 +34,8 @@ impl ClaimPath {
     }
 
     /// The value, or the array whose elements count. `null` counts as absent.
-    pub(super) fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    #[must_use]
+    pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         go_down(claims.get(&self.name)?, &self.members).filter(|value| !value.is_null())
     }
 

@@ -62,8 +62,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn from_claims(claims: &Map<String, Value>, names: &ClaimNames) -> Self {
-        let roles = find(claims, &names.roles);
+    /// Reads the claims of a verified token.
+    #[must_use]
+    pub fn from_claims(claims: &Map<String, Value>, names: &ClaimNames) -> Self {
         Self {
             user_id: identifier(claims, &names.user_id),
             organization_id: match &names.organization_id {
@@ -71,7 +72,7 @@ impl Caller {
                 OrganizationSource::Fixed(id) => Ok(id.clone()),
             },
             email: email(claims, names).ok(),
-            roles: roles.map(|(path, found)| path.texts(found)).unwrap_or_default(),
+            roles: roles(claims, names),
         }
     }
 
@@ -97,10 +98,6 @@ impl Caller {
         self.email.as_ref()
     }
 
-    pub(super) fn roles(&self) -> &[String] {
-        &self.roles
-    }
-
     /// The user's id, if it is there.
     pub(crate) fn known_user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref().ok()
@@ -112,7 +109,7 @@ impl Caller {
     }
 
     /// Fails unless the token carries the policy's role.
-    pub(crate) fn demand(&self, policy: Policy, names: &RoleNames) -> Result<(), Error> {
+    pub fn demand(&self, policy: Policy, names: &RoleNames) -> Result<(), Error> {
         let name = names.of(policy);
         if self.roles.iter().any(|role| role == name) {
             Ok(())
@@ -122,8 +119,9 @@ impl Caller {
     }
 }
 
-/// The first of the claims that is there.
-pub(super) fn find<'a, 'b>(
+/// Finds the first of the claims that is present.
+#[must_use]
+pub fn find<'a, 'b>(
     claims: &'a Map<String, Value>,
     paths: &'b [ClaimPath],
 ) -> Option<(&'b ClaimPath, &'a Value)> {
@@ -132,13 +130,19 @@ pub(super) fn find<'a, 'b>(
 
 /// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
 /// not `true`: anybody can give a provider any address.
-pub(super) fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Email, &'static str> {
+pub fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Email, &'static str> {
     if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
         return Err("it does not count beside an email_verified that is not true");
     }
     let (path, found) = find(claims, &names.email).ok_or("the token carries none")?;
     let text = path.text(found).ok_or("it is not a string")?;
     text.parse().map_err(|_| "it is no e-mail address")
+}
+
+/// The roles.
+#[must_use]
+pub fn roles(claims: &Map<String, Value>, names: &ClaimNames) -> Vec<String> {
+    find(claims, &names.roles).map(|(path, found)| path.texts(found)).unwrap_or_default()
 }
 
 fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<T, String> {
@@ -149,7 +153,8 @@ fn identifier<T: std::str::FromStr>(claims: &Map<String, Value>, paths: &[ClaimP
     text.parse().map_err(|_| format!("the claim {} is not an identifier", described()))
 }
 
-/// The claims' names, as a sentence has them.
-pub(super) fn alternatives(paths: &[ClaimPath]) -> String {
+/// The claims' names, joined with "or".
+#[must_use]
+pub fn alternatives(paths: &[ClaimPath]) -> String {
     paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }

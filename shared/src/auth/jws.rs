@@ -61,7 +61,8 @@ impl<'a> Jws<'a> {
     }
 
     /// The algorithm that it says has signed it.
-    pub(super) fn algorithm(&self) -> Algorithm {
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
@@ -75,13 +76,19 @@ impl<'a> Jws<'a> {
     }
 
     /// The key that the header names.
-    pub(super) fn key_of<'k>(&self, keys: &'k SigningKeys) -> Result<&'k SigningKey, &'static str> {
+    ///
+    /// # Errors
+    /// Says that there is none.
+    pub fn key_of<'k>(&self, keys: &'k SigningKeys) -> Result<&'k SigningKey, &'static str> {
         keys.find(self.key_id(), self.algorithm)
             .ok_or("no signing key has the id and the algorithm of the token's header")
     }
 
     /// Whether this key has signed it.
-    pub(super) fn check_signature(&self, key: &SigningKey) -> Result<(), &'static str> {
+    ///
+    /// # Errors
+    /// Says that it has not.
+    pub fn check_signature(&self, key: &SigningKey) -> Result<(), &'static str> {
         ring_provider::install();
         match crypto::verify(self.signature, self.message.as_bytes(), &key.key, key.algorithm) {
             Ok(true) => Ok(()),
@@ -90,7 +97,10 @@ impl<'a> Jws<'a> {
     }
 
     /// The payload, for which nobody vouches before the signature has been checked.
-    pub(super) fn payload(&self) -> Result<Vec<u8>, &'static str> {
+    ///
+    /// # Errors
+    /// Says that it is not base64url.
+    pub fn payload(&self) -> Result<Vec<u8>, &'static str> {
         BASE64URL.decode(self.payload).map_err(|_| "the token's payload is not base64url")
     }
 }

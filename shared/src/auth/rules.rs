@@ -8,13 +8,13 @@ use super::{ClaimNames, ClaimPath, RoleNames};
 use crate::clock::Timestamp;
 
 /// How far the clocks of issuer and verifier may be apart.
-pub(super) const LEEWAY: Duration = Duration::from_mins(1);
+pub const LEEWAY: Duration = Duration::from_mins(1);
 
 /// A condition on a token's claims at a moment; says why it does not hold.
-type Condition = fn(&TokenRules, &Map<String, Value>, Timestamp) -> Result<(), &'static str>;
+pub type Condition = fn(&TokenRules, &Map<String, Value>, Timestamp) -> Result<(), &'static str>;
 
 /// The conditions, in the order in which they are looked at, each with what it is about.
-pub(super) const CONDITIONS: [(About, Condition); 5] = [
+pub const CONDITIONS: [(About, Condition); 5] = [
     (About::Issuer, |rules, claims, _| rules.check_issuer(claims)),
     (About::Audience, |rules, claims, _| rules.check_audience(claims)),
     (About::Type, |rules, claims, _| rules.check_type(claims)),
@@ -23,8 +23,9 @@ pub(super) const CONDITIONS: [(About, Condition); 5] = [
 ];
 
 /// What a condition is about.
-#[derive(Clone, Copy)]
-pub(super) enum About {
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum About {
     Issuer,
     Audience,
     Type,
@@ -144,7 +145,8 @@ fn check_start(claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'stat
 }
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, a JSON number that may have a fraction.
-pub(super) fn numeric_date(value: &Value) -> Option<Timestamp> {
+#[must_use]
+pub fn numeric_date(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_f64().filter(|seconds| (0.0..=1e13).contains(seconds))?;
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
     let millis = (seconds * 1000.0) as i64;

@@ -25,18 +25,24 @@ const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// A set of keys, each with the one algorithm that it is for.
 #[derive(Debug, Default)]
-pub struct SigningKeys(pub(super) Vec<SigningKey>);
+pub struct SigningKeys(pub Vec<SigningKey>);
 
+/// A key and the one algorithm that it is for.
 #[derive(Debug)]
-pub(super) struct SigningKey {
-    pub(super) id: Option<String>,
-    pub(super) algorithm: Algorithm,
-    pub(super) key: DecodingKey,
+pub struct SigningKey {
+    /// Its `kid`.
+    pub id: Option<String>,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The key.
+    pub key: DecodingKey,
 }
 
+/// A JWK Set (RFC 7517) whose keys have not been parsed yet.
 #[derive(Deserialize)]
-pub(super) struct JwkSet {
-    pub(super) keys: Vec<Value>,
+pub struct JwkSet {
+    /// The keys.
+    pub keys: Vec<Value>,
 }
 
 impl SigningKeys {
@@ -150,7 +156,11 @@ impl PublishedKeys {
 }
 
 impl SigningKey {
-    pub(super) fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
+    /// Parses a key.
+    ///
+    /// # Errors
+    /// Says why its signatures do not count.
+    pub fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| "it is not a JWK")?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|r#use| *r#use != PublicKeyUse::Signature) {
@@ -321,7 +331,7 @@ impl SigningKeySource {
     /// # Errors
     /// [`crate::error::ErrorKind::Unavailable`] where no keys are known and none can be read. Keys
     /// that are old and cannot be read again go on counting: a table that is down stops nobody here.
-    pub(super) async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
+    pub async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
         let known = self.known();
         // Whoever misses a key waits for a read that is under way: it may bring the key.
         let complete = self.table.is_none() || known.keys.knows(id);

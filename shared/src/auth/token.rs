@@ -14,9 +14,12 @@ use crate::http::Request;
 
 /// Verifies tokens: signature, rules and time.
 pub struct TokenVerifier {
-    pub(super) keys: SigningKeySource,
-    pub(super) rules: TokenRules,
-    pub(super) clock: Clock,
+    /// The keys whose signatures count.
+    pub keys: SigningKeySource,
+    /// What a token must be.
+    pub rules: TokenRules,
+    /// The time.
+    pub clock: Clock,
 }
 
 impl TokenVerifier {
@@ -54,7 +57,8 @@ impl TokenVerifier {
         self.keys.read().await.map(drop)
     }
 
-    pub(super) async fn verify(&self, token: &str) -> Result<Caller, Error> {
+    /// Verifies a token.
+    pub async fn verify(&self, token: &str) -> Result<Caller, Error> {
         let jws = Jws::parse(token).map_err(Error::token_invalid)?;
         let keys = self.keys.keys_for(jws.key_id()).await?;
         let payload = jws.verify(&keys).map_err(Error::token_invalid)?;
@@ -63,7 +67,8 @@ impl TokenVerifier {
         Ok(Caller::from_claims(&claims, &self.rules.claim_names))
     }
 
-    pub(super) fn claims(&self, payload: &[u8]) -> Result<Map<String, Value>, &'static str> {
+    /// Reads the claims of a payload.
+    pub fn claims(&self, payload: &[u8]) -> Result<Map<String, Value>, &'static str> {
         unique_names::object(payload, |name| self.rules.go_into(name))
             .ok_or("the token's payload is not an object with unique names")
     }

@@ -10,5 +10,5 @@ mod view;
 pub use event::Event;
 pub use member::Member;
 pub use request::{BodyFields, MAX_BODY_BYTES, Query, Request};
-pub use response::Response;
+pub use response::{LIST_BUDGET, Response};
 pub use view::{CustomerAssociationView, UserView};

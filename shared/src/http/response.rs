@@ -6,8 +6,18 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
-use crate::error::{Error, ErrorKind, MAX_ANSWER_BYTES};
-use crate::model::{Quota, RateLimit};
+use crate::error::{Error, ErrorKind};
+use crate::model::{ByteBudget, Quota, RateLimit};
+
+/// The largest answer, in bytes of the JSON that a function hands to Lambda ("Lambda quotas", invocation
+/// payload, synchronous: 6 MB; the exact figure is that of Lambda's `Function.ResponseSizeTooLarge`).
+const MAX_ANSWER_BYTES: usize = 6_291_556;
+/// The least that a list's item takes of an answer besides its texts: names and punctuation.
+const MIN_JSON_OVERHEAD_BYTES: usize = 50;
+
+/// What the list of an answer may take. A longer one fits no answer.
+pub const LIST_BUDGET: ByteBudget =
+    ByteBudget { bytes: MAX_ANSWER_BYTES, bytes_per_item: MIN_JSON_OVERHEAD_BYTES };
 
 /// An answer in payload format 2.0. Serializes as API Gateway takes it.
 pub struct Response {

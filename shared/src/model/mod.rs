@@ -1,5 +1,6 @@
 //! The domain's types. Each is made by parsing and nothing else, so a value that exists is right.
 
+mod byte_budget;
 mod client_address;
 mod customer_association;
 mod email;
@@ -11,6 +12,7 @@ mod user;
 
 use std::fmt;
 
+pub use byte_budget::ByteBudget;
 pub use client_address::ClientAddress;
 pub use customer_association::CustomerAssociation;
 pub use email::{Email, NormalizedEmail};

@@ -1,24 +1,11 @@
 //! Customer associations.
 
-use super::Table;
-use super::item::{Item, NewItem};
-use super::keys::{Key, KeyKind, Range};
-use super::list::List;
-use super::transaction::{Outcome, Transaction};
+use super::storage::{Item, Key, KeyKind, ListBuilder, Range, Table};
 use crate::error::Error;
-use crate::model::{CustomerAssociation, OrganizationId, UserId};
+use crate::model::{ByteBudget, CustomerAssociation, OrganizationId, UserId};
 
 /// The attribute that holds the number.
-pub(super) const CUSTOMER_NUMBER: &str = "CustomerNumber";
-
-/// Why an association was not written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AssociateError {
-    /// There is no such user.
-    UserMissing,
-    /// There is no such organization.
-    OrganizationMissing,
-}
+pub const CUSTOMER_NUMBER: &str = "CustomerNumber";
 
 impl Table {
     /// The association of a user with a customer account of the organization; `None` where there is none.
@@ -41,6 +28,7 @@ impl Table {
         &self,
         user: &UserId,
         reader: &OrganizationId,
+        budget: ByteBudget,
     ) -> Result<Vec<CustomerAssociation>, Error> {
         let range = Range::associations_and_membership(user, reader);
         let own = [Key::membership(user, reader), Key::customer_association(user, reader)];
@@ -50,7 +38,7 @@ impl Table {
         if !shown && self.batch_get(&own).await?.is_empty() {
             return Ok(Vec::new());
         }
-        let mut associations = List::new();
+        let mut associations = ListBuilder::new(budget);
         loop {
             for item in page.items.iter().filter(|item| item.kind() == KeyKind::CustomerAssociation) {
                 let association = from_item(item)?;
@@ -65,42 +53,10 @@ impl Table {
             page = self.query_page(&range, page.next).await?;
         }
     }
-
-    /// Associates a user with a customer account; an association of the two is replaced.
-    pub async fn associate(
-        &self,
-        association: &CustomerAssociation,
-    ) -> Result<Result<(), AssociateError>, Error> {
-        let CustomerAssociation { user_id, organization_id, .. } = association;
-        let transaction = Transaction::new(self)
-            .put(to_item(association))
-            .demand(Key::user(user_id))
-            .demand(Key::organization(organization_id));
-        Ok(match transaction.commit().await? {
-            Outcome::Committed => Ok(()),
-            Outcome::Refused(refusal) if refusal.names(KeyKind::User) => Err(AssociateError::UserMissing),
-            Outcome::Refused(_) => Err(AssociateError::OrganizationMissing),
-        })
-    }
-
-    /// Deletes an association, and gives it back where there was one.
-    pub async fn dissociate(
-        &self,
-        user: &UserId,
-        organization: &OrganizationId,
-    ) -> Result<Option<CustomerAssociation>, Error> {
-        let deleted = self.delete(Key::customer_association(user, organization)).await?;
-        deleted.map(|item| from_item(&item)).transpose()
-    }
 }
 
-pub(super) fn to_item(association: &CustomerAssociation) -> NewItem {
-    let CustomerAssociation { user_id, customer_number, organization_id } = association;
-    NewItem::new(Key::customer_association(user_id, organization_id))
-        .with(CUSTOMER_NUMBER, customer_number.as_str())
-}
-
-pub(super) fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
+/// Reads the item.
+pub fn from_item(item: &Item) -> Result<CustomerAssociation, Error> {
     let key = item.key()?;
     Ok(CustomerAssociation {
         user_id: item.parsed(key.partition_id())?,

@@ -1,12 +1,11 @@
 //! E-mail claims: what makes an e-mail address one account's.
 
-use super::keys::Key;
-use super::{Item, Table};
+use super::storage::{Item, Key, Table};
 use crate::error::Error;
 use crate::model::{Email, UserId};
 
 /// The attribute that names the account.
-pub(super) const USER_ID: &str = "UserId";
+pub const USER_ID: &str = "UserId";
 
 impl Table {
     /// The id of the account that is registered under an e-mail address, however that is spelled: see
@@ -23,6 +22,6 @@ impl Table {
 }
 
 /// The account that a claim names.
-pub(super) fn user_id(claim: &Item) -> Result<UserId, Error> {
+pub fn user_id(claim: &Item) -> Result<UserId, Error> {
     claim.required(USER_ID)
 }

@@ -16,8 +16,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Item, NewItem};
-use super::keys::{KEY_ATTRIBUTES, Key, KeyKind, Range};
+use super::storage::{Item, KEY_ATTRIBUTES, Key, KeyKind, NewItem, Range, timestamp_from_text};
 use super::{
     customer_associations, email_claims, memberships, organizations, rate_limit, signing_keys, users,
 };
@@ -233,7 +232,7 @@ fn parts_of(kind: KeyKind) -> Vec<(&'static str, IsRight)> {
             ("Jwks", required::<String>),
             ("FetchedAt", |attributes, name| {
                 required::<String>(attributes, name)
-                    && super::time::from_text(attributes[name].as_s().unwrap()).is_some()
+                    && timestamp_from_text(attributes[name].as_s().unwrap()).is_some()
             }),
         ],
         KeyKind::RateLimit => TIMES.map(|name| (name, counts as IsRight)).into(),

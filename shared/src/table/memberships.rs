@@ -1,18 +1,43 @@
 //! Memberships of users in organizations.
 
-use super::Table;
-use super::item::Item;
-use super::keys::{KeyKind, Range};
-use super::list::List;
+use super::storage::{
+    CommitOutcome, Item, Key, KeyKind, ListBuilder, Range, Table, Transaction, timestamp_to_text,
+};
+use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{OrganizationId, UserId};
+use crate::model::{ByteBudget, OrganizationId, User, UserId};
+
+/// A membership to be added: where, by whom, when.
+#[derive(Clone, Debug)]
+pub struct NewMembership {
+    /// The organization to join.
+    pub organization_id: OrganizationId,
+    /// The user who adds the member.
+    pub added_by: UserId,
+    /// When.
+    pub joined_at: Timestamp,
+}
+
+/// The outcome of adding a membership.
+#[derive(Debug)]
+pub enum JoinOutcome {
+    /// The user is a member, now or already before.
+    Member(Box<User>),
+    /// Nothing was written: there is no such organization.
+    OrganizationMissing,
+    /// Nothing was written: there is no such user.
+    UserMissing,
+}
 
 impl Table {
-    /// The ids of the organizations that a user belongs to, in their order. `None` where there is
-    /// no such user.
-    pub async fn organization_ids_of(&self, user: &UserId) -> Result<Option<Vec<OrganizationId>>, Error> {
+    /// The ids of the organizations that a user belongs to, in order. `None` if there is no such user.
+    pub async fn organization_ids_of(
+        &self,
+        user: &UserId,
+        budget: ByteBudget,
+    ) -> Result<Option<Vec<OrganizationId>>, Error> {
         let range = Range::memberships_and_user(user);
-        let (mut ids, mut user_exists, mut start) = (List::new(), false, None);
+        let (mut ids, mut user_exists, mut start) = (ListBuilder::new(budget), false, None);
         loop {
             let page = self.query_page(&range, start).await?;
             for item in &page.items {
@@ -32,8 +57,37 @@ impl Table {
             }
         }
     }
+
+    /// Adds a membership, once: who and when stay those of the first time. Reads the user meanwhile.
+    pub async fn join(&self, user: &UserId, membership: &NewMembership) -> Result<JoinOutcome, Error> {
+        let transaction = add_membership(Transaction::new(self), user, membership)?
+            .demand(Key::organization(&membership.organization_id))
+            .demand(Key::user(user));
+        let (outcome, user) = tokio::try_join!(transaction.commit(), self.user(user))?;
+        Ok(match (outcome, user) {
+            (CommitOutcome::Committed, Some(user)) => JoinOutcome::Member(Box::new(user)),
+            (CommitOutcome::Refused(refusal), _) if refusal.names(KeyKind::Organization) => {
+                JoinOutcome::OrganizationMissing
+            }
+            _ => JoinOutcome::UserMissing,
+        })
+    }
 }
 
-pub(super) fn organization_id(membership: &Item) -> Result<OrganizationId, Error> {
+/// Adds the membership to a transaction. An existing one stays as it is.
+pub fn add_membership(
+    transaction: Transaction,
+    user: &UserId,
+    membership: &NewMembership,
+) -> Result<Transaction, Error> {
+    let attributes = [
+        ("JoinedAt", timestamp_to_text(membership.joined_at)?),
+        ("AddedBy", membership.added_by.to_string()),
+    ];
+    Ok(transaction.put_absent_attributes(Key::membership(user, &membership.organization_id), attributes))
+}
+
+/// The organization of a membership.
+pub fn organization_id(membership: &Item) -> Result<OrganizationId, Error> {
     membership.parsed(membership.key()?.sort_id())
 }

@@ -4,23 +4,19 @@ use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
 
-use super::Table;
-use super::item::{Item, NewItem};
-use super::keys::Key;
-use super::list::List;
+use super::storage::{Item, Key, ListBuilder, Table};
 use crate::error::Error;
-use crate::model::{Organization, OrganizationId};
+use crate::model::{ByteBudget, Organization, OrganizationId};
 
 impl Table {
-    /// An organization by id; `None` where there is none.
-    pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
-        self.get(Key::organization(id)).await?.map(|item| from_item(&item)).transpose()
-    }
-
     /// Those of these organizations that exist, by id.
-    pub async fn organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, Error> {
+    pub async fn organizations(
+        &self,
+        ids: &[OrganizationId],
+        budget: ByteBudget,
+    ) -> Result<Vec<Organization>, Error> {
         let keys: Vec<_> = ids.iter().map(Key::organization).collect();
-        let (mut organizations, mut batches) = (List::new(), pin!(self.batches(&keys)));
+        let (mut organizations, mut batches) = (ListBuilder::new(budget), pin!(self.batches(&keys)));
         while let Some(items) = batches.try_next().await? {
             for item in &items {
                 let organization = from_item(item)?;
@@ -33,20 +29,10 @@ impl Table {
         organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(organizations)
     }
-
-    /// Writes an organization; one of the same id is replaced.
-    pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
-        self.put(to_item(organization)).await
-    }
 }
 
-pub(super) fn to_item(organization: &Organization) -> NewItem {
-    NewItem::new(Key::organization(&organization.id))
-        .with("Name", organization.name.as_str())
-        .with("Slug", organization.slug.as_str())
-}
-
-pub(super) fn from_item(item: &Item) -> Result<Organization, Error> {
+/// Reads the item.
+pub fn from_item(item: &Item) -> Result<Organization, Error> {
     Ok(Organization {
         id: item.parsed(item.key()?.partition_id())?,
         name: item.required("Name")?,

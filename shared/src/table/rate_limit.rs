@@ -18,9 +18,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, ThrottlingReason,
 };
 
-use super::item::Item;
-use super::keys::{Key, KeyKind, TTL_ATTRIBUTE};
-use super::{Table, error};
+use super::storage::{Item, Key, KeyKind, TTL_ATTRIBUTE, Table, from_sdk_error};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, UNAVAILABLE_RETRY_AFTER};
 use crate::model::{ClientAddress, Quota, RateLimit};
@@ -102,9 +100,9 @@ impl RateLimiter {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let mut update = self
             .table
-            .client
+            .client()
             .update_item()
-            .table_name(&self.table.name)
+            .table_name(self.table.name())
             .set_key(Some(Key::rate_limit(self.rate_limit.name, client).into_attributes()))
             .update_expression(&self.update)
             .condition_expression(&self.condition)
@@ -138,7 +136,7 @@ impl RateLimiter {
             {
                 Ok(Count::Refused { until: now + UNAVAILABLE_RETRY_AFTER })
             }
-            _ => Err(error::from_sdk("UpdateItem", &error)),
+            _ => Err(from_sdk_error("UpdateItem", &error)),
         }
     }
 
@@ -194,26 +192,27 @@ impl RateLimiter {
     }
 }
 
-pub(super) fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
+/// Reads the times of the last admitted requests, the newest first.
+pub fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
     let times = (1..=limit).filter_map(|n| item.number(&format!("T{n}")).transpose());
     times.map(|time| time.map(Timestamp::from_millis)).collect()
-}
-
-/// The times of an item of whatever limit, the newest first.
-pub(super) fn all_times(item: &Item) -> Result<Vec<Timestamp>, Error> {
-    let never = Timestamp::from_millis(0);
-    times(item, RateLimit::MAX).map(|times| times.into_iter().filter(|time| *time > never).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn unreachable_table() -> Table {
+        let config = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
+        let config = Table::client_config(&config.build(), None);
+        Table::new(aws_sdk_dynamodb::Client::from_conf(config.build()), "none")
+    }
+
     #[test]
     fn of_a_hundred_thousand_refused_clients_few_are_remembered_and_the_last_always_is() {
         let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
         let rate_limit = RateLimit { name: "exists", limit: 10, window: Duration::from_mins(1) };
-        let limiter = RateLimiter::new(Table::local("none", "http://127.0.0.1:1"), rate_limit, clock.clone());
+        let limiter = RateLimiter::new(unreachable_table(), rate_limit, clock.clone());
         for client in 0..100_000_u32 {
             let client = ClientAddress::V4(client.into());
             let until = clock.now() + Duration::from_secs(50);

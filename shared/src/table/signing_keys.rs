@@ -1,8 +1,6 @@
 //! The identity provider's signing keys, kept in the table so that no request asks the provider.
 
-use super::item::{Item, NewItem};
-use super::keys::Key;
-use super::{Table, time};
+use super::storage::{Item, Key, NewItem, Table, timestamp_from_text, timestamp_to_text};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
@@ -25,13 +23,14 @@ impl Table {
     pub async fn put_signing_keys(&self, keys: &StoredSigningKeys) -> Result<(), Error> {
         let item = NewItem::new(Key::signing_keys())
             .with("Jwks", keys.jwks.as_str())
-            .with("FetchedAt", time::to_text(keys.fetched_at)?);
+            .with("FetchedAt", timestamp_to_text(keys.fetched_at)?);
         self.put(item).await
     }
 }
 
-pub(super) fn from_item(item: &Item) -> Result<StoredSigningKeys, Error> {
+/// Reads the item.
+pub fn from_item(item: &Item) -> Result<StoredSigningKeys, Error> {
     let fetched_at: String = item.required("FetchedAt")?;
-    let fetched_at = time::from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
+    let fetched_at = timestamp_from_text(&fetched_at).ok_or_else(|| item.broken("FetchedAt"))?;
     Ok(StoredSigningKeys { jwks: item.required("Jwks")?, fetched_at })
 }

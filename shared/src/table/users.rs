@@ -1,14 +1,12 @@
 //! Users.
 
-use super::item::{Item, NewItem};
-use super::keys::{Key, KeyKind};
-use super::{Table, time};
+use super::storage::{Item, Key, KeyKind, NewItem, Table, timestamp_to_text};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
 
 /// The attribute with the login address.
-pub(super) const EMAIL: &str = "Email";
+pub const EMAIL: &str = "Email";
 
 impl Table {
     /// A user by id; `None` where there is none.
@@ -27,7 +25,8 @@ impl Table {
     }
 }
 
-pub(super) fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
+/// Reads the item.
+pub fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
     Ok(User {
         id,
         first_name: item.required("FirstName")?,
@@ -38,13 +37,14 @@ pub(super) fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
     })
 }
 
-pub(super) fn to_item(user: &User, created_by: &UserId, created_at: Timestamp) -> Result<NewItem, Error> {
+/// Writes the item.
+pub fn to_item(user: &User, created_by: &UserId, created_at: Timestamp) -> Result<NewItem, Error> {
     Ok(NewItem::new(Key::user(&user.id))
         .with("FirstName", user.first_name.as_str())
         .with("LastName", user.last_name.as_str())
         .with(EMAIL, user.email.as_str())
         .with_optional("PreferredEmail", user.preferred_email.as_ref().map(Email::as_str))
         .with_optional("PhoneNumber", user.phone_number.as_ref().map(PhoneNumber::as_str))
-        .with("CreatedAt", time::to_text(created_at)?)
+        .with("CreatedAt", timestamp_to_text(created_at)?)
         .with("CreatedBy", created_by.as_str()))
 }

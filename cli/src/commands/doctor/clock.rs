@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::clock::in_words;
-use shared::table::ClockSkew;
+use operator::duration::in_words;
+use operator::table::ClockSkew;
 
 use super::report::{Check, State};
 

@@ -1,6 +1,7 @@
 //! What must hold between the table's items.
 
-use shared::table::{Examination, KeyKind, Link, Phase, Repair, TableDescription, Violation};
+use operator::table::{Examination, Link, Phase, RepairOutcome, TableDescription, Violation};
+use shared::table::storage::KeyKind;
 
 use super::report::{Check, Report, State};
 use super::{Patient, Scan};
@@ -160,20 +161,20 @@ impl Words {
         Self { by_hand: Some(by_hand.into()), ..self }
     }
 
-    fn check(self, became: Option<Repair>) -> Check {
+    fn check(self, became: Option<RepairOutcome>) -> Check {
         let Self { check, found, repair, by_hand } = self;
         match became {
-            Some(Repair::Done) => {
+            Some(RepairOutcome::Done) => {
                 let done = repair.unwrap_or_default();
                 Check::new(check, State::Ok, format!("{found}; repaired: {done}"))
             }
-            Some(Repair::Changed) => Check::new(
+            Some(RepairOutcome::Changed) => Check::new(
                 check,
                 State::Warning,
                 format!("{found}; nothing was written: it has changed meanwhile"),
             )
             .advise("run `users doctor --scan` again"),
-            Some(Repair::ByHand) | None => {
+            Some(RepairOutcome::ByHand) | None => {
                 let by_repair = repair.map(|repair| format!("--repair: {repair}"));
                 let advice: Vec<_> = by_hand.into_iter().chain(by_repair).collect();
                 Check::new(check, State::Wrong, found).advise(advice.join(". Or "))

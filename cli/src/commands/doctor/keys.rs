@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use shared::auth::DescribedKey;
-use shared::clock::{Timestamp, in_words};
+use operator::duration::in_words;
+use operator::table::OperatorTable;
+use operator::token::DescribedKey;
+use shared::clock::Timestamp;
 use shared::error::ErrorKind;
-use shared::table::{StoredSigningKeys, Table};
+use shared::table::StoredSigningKeys;
 
 use super::report::{Check, Report, State};
 use crate::commands::Failure;
@@ -27,7 +29,7 @@ pub(super) fn check_inline(jwks: &str, report: &mut Report) {
 
 /// The keys of the table. An instance reads them again after `max_age`.
 pub(super) async fn check_stored(
-    table: &Table,
+    table: &OperatorTable,
     is_local: bool,
     max_age: Option<Duration>,
     now: Timestamp,

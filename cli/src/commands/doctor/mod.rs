@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use shared::App;
 use shared::clock::Clock;
+use shared::table::Table;
 
 use super::{Failure, Output, TableArguments, question};
 use report::{Check, Report, State};
@@ -43,7 +44,7 @@ pub(super) struct Doctor {
 
 /// What is to be examined.
 struct Patient {
-    table: shared::table::Table,
+    table: operator::table::OperatorTable,
     is_local: bool,
     clock: Clock,
     scan: Scan,
@@ -121,7 +122,7 @@ impl Patient {
         match (token, config) {
             (None, _) => {}
             (Some(token), Some(config)) => {
-                let app = App::new(config, self.table.clone(), self.clock.clone());
+                let app = App::new(config, Table::clone(&self.table), self.clock.clone());
                 token::check(&app, token, report).await;
             }
             (Some(_), None) => {

@@ -1,6 +1,7 @@
 //! The table itself.
 
-use shared::table::{KEY_ATTRIBUTES, TTL_ATTRIBUTE, Table, TableDescription};
+use operator::table::{OperatorTable, TableDescription};
+use shared::table::storage::{KEY_ATTRIBUTES, TTL_ATTRIBUTE};
 
 use super::report::{Check, Report, State};
 use crate::commands::Failure;
@@ -12,7 +13,7 @@ fn lacking(is_local: bool) -> State {
 
 /// `None` where there is no table.
 pub(super) async fn check(
-    table: &Table,
+    table: &OperatorTable,
     is_local: bool,
     report: &mut Report,
 ) -> Result<Option<TableDescription>, Failure> {
@@ -61,7 +62,7 @@ fn expiry(table: &str, attribute: Option<&str>, is_local: bool) -> Check {
     }
 }
 
-async fn recovery(table: &Table, is_local: bool) -> Check {
+async fn recovery(table: &OperatorTable, is_local: bool) -> Check {
     const CHECK: &str = "point-in-time recovery";
     match table.point_in_time_recovery().await {
         Ok(true) => Check::new(CHECK, State::Ok, "on"),

@@ -1,7 +1,7 @@
 //! A token, claim by claim, and what each endpoint makes of it.
 
+use operator::token::{Explanation, Standing};
 use serde_json::json;
-use shared::auth::{Explanation, Standing};
 use shared::error::{Error, ErrorKind};
 use shared::http::{Event, Request};
 use shared::{App, Endpoint};
@@ -12,7 +12,7 @@ use crate::local::ENDPOINTS;
 pub(super) async fn check(app: &App, token: &str, report: &mut Report) {
     let token = bare(token);
     let Some(verifier) = app.token_verifier() else { return };
-    let Explanation { findings, verdict } = verifier.explain(token).await;
+    let Explanation { findings, verdict } = operator::token::explain(verifier, token).await;
     report.add(match verdict {
         Ok(_) => Check::new("token", State::Ok, "counts"),
         Err(error) => {

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use clap::Args;
+use operator::table::{ImportOutcome, ImportedAccount, OperatorTable};
 use serde::{Deserialize, Serialize};
 use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::model::{Email, NormalizedEmail, OrganizationId, Password, PasswordHash, PasswordHasher, UserId};
-use shared::table::{ImportedAccount, Importing, Table};
 
 use super::progress::Progress;
 use super::{Failure, OPERATOR, Output, TableArguments, parse};
@@ -158,7 +158,7 @@ impl Import {
 }
 
 /// The costs of a password's hash are those of the functions' settings.
-fn hasher(table: &Table) -> Result<Arc<PasswordHasher>, Failure> {
+fn hasher(table: &OperatorTable) -> Result<Arc<PasswordHasher>, Failure> {
     let settings = |name: &str| {
         if name == "TABLE_NAME" { Some(table.name().to_owned()) } else { std::env::var(name).ok() }
     };
@@ -191,7 +191,7 @@ fn fault(what: &str, error: impl Display) -> Failure {
 
 /// Imports rows.
 struct Importer {
-    table: Table,
+    table: OperatorTable,
     defaults: Defaults,
     hasher: Arc<PasswordHasher>,
     hashes: Hashes,
@@ -251,7 +251,7 @@ impl Importer {
         let unknown: HashSet<_> = named.filter(|id| !self.known.contains_key(*id)).cloned().collect();
         if !unknown.is_empty() {
             let unknown: Vec<_> = unknown.into_iter().collect();
-            for organization in self.table.organizations(&unknown).await? {
+            for organization in self.table.existing_organizations(&unknown).await? {
                 self.known.insert(organization.id, true);
             }
             for id in unknown {
@@ -315,8 +315,8 @@ impl Importer {
                 let mut outcomes = self.table.would_import(&imported).await?;
                 for (account, outcome) in imported.iter().zip(&mut outcomes) {
                     let is_new = seen.insert(account.user.email.normalized().clone());
-                    if !is_new && *outcome == Importing::Created {
-                        *outcome = Importing::Existing(account.user.id.clone());
+                    if !is_new && *outcome == ImportOutcome::Created {
+                        *outcome = ImportOutcome::Existing(account.user.id.clone());
                     }
                 }
                 outcomes
@@ -328,11 +328,11 @@ impl Importer {
         Ok(())
     }
 
-    fn count(&mut self, line: u64, own_id: Option<UserId>, outcome: Importing) {
+    fn count(&mut self, line: u64, own_id: Option<UserId>, outcome: ImportOutcome) {
         let refusal = |field, reason: &str| vec![Wrong { field, reason: reason.to_owned() }];
         match outcome {
-            Importing::Created => self.counts.created += 1,
-            Importing::Existing(id) => {
+            ImportOutcome::Created => self.counts.created += 1,
+            ImportOutcome::Existing(id) => {
                 self.counts.existing += 1;
                 if own_id.is_some_and(|own_id| own_id != id) {
                     let reason =
@@ -340,10 +340,10 @@ impl Importer {
                     self.tell(line, "note", "UserId", reason);
                 }
             }
-            Importing::IdTaken => {
+            ImportOutcome::IdTaken => {
                 self.refuse(line, refusal("UserId", "An account with another e-mail address has this id."));
             }
-            Importing::OrganizationMissing => {
+            ImportOutcome::OrganizationMissing => {
                 self.refuse(line, refusal("OrganizationId", "An organization was deleted meanwhile."));
             }
         }

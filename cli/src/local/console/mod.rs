@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use hyper::Method;
 use hyper::http::request::Parts;
+use operator::table::OperatorTable;
 use shared::clock::{Clock, Timestamp};
 use shared::model::RateLimit;
-use shared::table::{Table, timestamp_to_text};
+use shared::table::timestamp_to_text;
 
 pub(super) use requests::{RequestLog, note_call};
 
@@ -29,7 +30,7 @@ use answer::{HttpAnswer, Refusal};
 
 /// The console of a local system.
 pub(super) struct Console {
-    pub(super) table: Table,
+    pub(super) table: OperatorTable,
     pub(super) signing_key: Arc<SigningKey>,
     pub(super) clock: Clock,
     /// The limit of the public endpoint.

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use hyper::StatusCode;
+use operator::table::Record;
 use shared::model::{CustomerAssociation, Organization, OrganizationId, UserId};
-use shared::table::Record;
 
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::{self, Layout};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use askama::Template;
 use hyper::StatusCode;
+use operator::table::Record;
 use shared::clock::Timestamp;
 use shared::model::RateLimit;
-use shared::table::Record;
 
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::{self, Layout};

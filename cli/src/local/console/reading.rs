@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use operator::table::{OperatorTable, Record, RecordPageStart};
 use shared::Error;
-use shared::table::{Record, RecordPageStart, Table};
 
 use super::layout;
 
@@ -45,7 +45,7 @@ impl Scan {
 
 /// Reads on from `start` until a page is full: `add` adds what a record says to the rows, if anything.
 pub(super) async fn read<T>(
-    table: &Table,
+    table: &OperatorTable,
     start: Option<RecordPageStart>,
     mut add: impl FnMut(&mut Vec<T>, Record),
 ) -> Result<Reading<T>, Error> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
 use hyper::StatusCode;
+use operator::table::{Account, PersonalData, Record};
 use shared::model::{OrganizationId, User, UserId};
-use shared::table::{Account, PersonalData, Record};
 
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::{self, Layout};
@@ -76,7 +76,7 @@ pub(super) async fn one(console: &Console, query: &Query) -> Result<HttpAnswer, 
     let ids = memberships.iter().map(|membership| &membership.organization_id);
     let ids = ids.chain(customer_associations.iter().map(|association| &association.organization_id));
     let ids: BTreeSet<_> = ids.cloned().collect();
-    let organizations = console.table.organizations(&Vec::from_iter(ids)).await?;
+    let organizations = console.table.existing_organizations(&Vec::from_iter(ids)).await?;
     let names: HashMap<_, _> = organizations
         .into_iter()
         .map(|organization| (organization.id, organization.name.to_string()))

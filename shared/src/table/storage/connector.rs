@@ -1,4 +1,4 @@
-//! Our [`HttpClient`] in the AWS SDK's place for one.
+//! Adapts our [`HttpClient`] to the AWS SDK.
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_runtime_api::client::http::{
@@ -17,9 +17,10 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 struct Connector(HttpClient);
 
-/// The client, as the SDK wants it. The SDK's own settings are few: its time-out of a try is around
-/// each call, that of a connection is the client's.
-pub(super) fn of(client: HttpClient) -> SharedHttpClient {
+/// Adapts the client to the SDK. The SDK applies its time-out per attempt; the time-out per connection is the
+/// client's own.
+#[must_use]
+pub fn sdk_http_client(client: HttpClient) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(client));
     http_client_fn(move |_, _| connector.clone())
 }

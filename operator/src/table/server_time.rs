@@ -10,8 +10,9 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 
-use super::Table;
-use crate::clock::{Clock, Timestamp};
+use shared::clock::{Clock, Timestamp};
+
+use super::OperatorTable;
 
 /// How far a clock is from the server's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,13 +36,13 @@ impl ClockSkew {
     }
 }
 
-impl Table {
+impl OperatorTable {
     /// How far this clock is from that of the table's server, whatever its answer is: DynamoDB refuses every
     /// request of a clock that is too far off. `None` where there is no answer, or none with a `Date`.
     pub async fn clock_skew(&self, clock: &Clock) -> Option<ClockSkew> {
         let seen = Arc::<Mutex<Seen>>::default();
         let interceptor = ReadDate { clock: clock.clone(), seen: seen.clone() };
-        let call = self.client.describe_table().table_name(&self.name);
+        let call = self.client().describe_table().table_name(self.name());
         // Only its date is of interest.
         let _ = call.customize().interceptor(interceptor).send().await;
         let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);

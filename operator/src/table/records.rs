@@ -1,24 +1,29 @@
-//! Every item of the table, read into what it says: for an operator's tools, never for a request.
+//! Reads every item of the table into a record.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::item::Item;
-use super::keys::{KEY_ATTRIBUTES, Key, KeyKind};
-use super::{
-    PageStart, StoredSigningKeys, Table, accounts, customer_associations, email_claims, error, memberships,
-    organizations, rate_limit, signing_keys, time, users,
+use shared::clock::Timestamp;
+use shared::error::Error;
+use shared::model::{
+    CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, RateLimit, User, UserId,
 };
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::model::{CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, User, UserId};
+use shared::table::storage::{
+    Item, KEY_ATTRIBUTES, Key, KeyKind, PageStart, from_sdk_error, timestamp_from_text,
+};
+use shared::table::{
+    StoredSigningKeys, credentials, customer_associations, email_claims, memberships, organizations,
+    rate_limit, signing_keys, users,
+};
+
+use super::OperatorTable;
 
 /// What an item of the table says.
 #[derive(Debug)]
 pub enum Record {
     /// An e-mail address is an account's.
     EmailClaim {
-        /// The normalized address; see [`crate::model::NormalizedEmail`].
+        /// The normalized address; see [`shared::model::NormalizedEmail`].
         email: String,
         /// The account.
         user_id: UserId,
@@ -124,19 +129,19 @@ impl FromStr for RecordPageStart {
     }
 }
 
-impl Table {
+impl OperatorTable {
     /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit for each
     /// 4 KB of the table.
     pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
         let output = self
-            .client
+            .client()
             .scan()
-            .table_name(&self.name)
+            .table_name(self.name())
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
             .send()
             .await
-            .map_err(|error| error::from_sdk("Scan", &error))?;
+            .map_err(|error| from_sdk_error("Scan", &error))?;
         let records = output.items.into_iter().flatten().map(|attributes| {
             let key = KEY_ATTRIBUTES.map(|name| text(&attributes, name));
             let record = Item::with_key(attributes).and_then(|item| read(&item));
@@ -174,18 +179,25 @@ pub(super) fn read(item: &Item) -> Result<Record, Error> {
         KeyKind::Organization => Record::Organization(organizations::from_item(item)?),
         KeyKind::Credential => Record::Credential {
             user_id: item.parsed(key.partition_id())?,
-            password_hash: item.required(accounts::PASSWORD_HASH)?,
+            password_hash: item.required(credentials::PASSWORD_HASH)?,
         },
         KeyKind::RateLimit => {
             let (name, client) = key.rate_limit_parts();
             let (name, client) = (name.to_owned(), client.to_owned());
-            Record::RateLimit { name, client, admitted: rate_limit::all_times(item)? }
+            Record::RateLimit { name, client, admitted: admitted_times(item)? }
         }
         KeyKind::SigningKeys => Record::SigningKeys(signing_keys::from_item(item)?),
     })
 }
 
+/// The times in an item of any limit, the newest first.
+fn admitted_times(item: &Item) -> Result<Vec<Timestamp>, Error> {
+    let never = Timestamp::from_millis(0);
+    let times = rate_limit::times(item, RateLimit::MAX)?;
+    Ok(times.into_iter().filter(|time| *time > never).collect())
+}
+
 fn instant(item: &Item, attribute: &'static str) -> Result<Timestamp, Error> {
     let text: String = item.required(attribute)?;
-    time::from_text(&text).ok_or_else(|| item.broken(attribute))
+    timestamp_from_text(&text).ok_or_else(|| item.broken(attribute))
 }

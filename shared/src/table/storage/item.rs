@@ -9,38 +9,43 @@ use super::keys::{KEY_ATTRIBUTES, Key, KeyKind};
 use crate::error::Error;
 
 /// The attributes of an item, and what kind of item it is.
-pub(super) struct Item {
+pub struct Item {
     kind: KeyKind,
     attributes: HashMap<String, AttributeValue>,
 }
 
 impl Item {
-    pub(super) fn new(kind: KeyKind, attributes: HashMap<String, AttributeValue>) -> Self {
+    /// An item of this kind.
+    #[must_use]
+    pub fn new(kind: KeyKind, attributes: HashMap<String, AttributeValue>) -> Self {
         Self { kind, attributes }
     }
 
-    /// An item that a query or a batch returned: its key says what it is.
-    pub(super) fn with_key(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
+    /// An item that a query or a batch returned: its key determines its kind.
+    pub fn with_key(attributes: HashMap<String, AttributeValue>) -> Result<Self, Error> {
         let key = key_of(&attributes)
             .ok_or_else(|| Error::defect("the table holds an item whose key is of no kind"))?;
         Ok(Self::new(key.kind(), attributes))
     }
 
-    pub(super) fn kind(&self) -> KeyKind {
+    /// What kind of item it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    pub(super) fn key(&self) -> Result<Key, Error> {
+    /// Reads its key.
+    pub fn key(&self) -> Result<Key, Error> {
         key_of(&self.attributes).ok_or_else(|| self.broken("key"))
     }
 
-    /// An attribute that must be there.
-    pub(super) fn required<T: FromStr>(&self, name: &'static str) -> Result<T, Error> {
+    /// Reads an attribute that must be present.
+    pub fn required<T: FromStr>(&self, name: &'static str) -> Result<T, Error> {
         self.optional(name)?.ok_or_else(|| self.broken(name))
     }
 
-    /// An attribute that may be absent, or `NULL`.
-    pub(super) fn optional<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Error> {
+    /// Reads an attribute that may be absent or `NULL`.
+    pub fn optional<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Error> {
         match self.attributes.get(name) {
             None | Some(AttributeValue::Null(_)) => Ok(None),
             Some(AttributeValue::S(text)) => text.parse().map(Some).map_err(|_| self.broken(name)),
@@ -48,8 +53,8 @@ impl Item {
         }
     }
 
-    /// A whole number that may be absent.
-    pub(super) fn number(&self, name: &str) -> Result<Option<i64>, Error> {
+    /// Reads a whole number that may be absent.
+    pub fn number(&self, name: &str) -> Result<Option<i64>, Error> {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(AttributeValue::N(number)) => number.parse().map(Some).map_err(|_| self.broken(name)),
@@ -57,12 +62,14 @@ impl Item {
         }
     }
 
-    /// A text that a key holds.
-    pub(super) fn parsed<T: FromStr>(&self, text: &str) -> Result<T, Error> {
+    /// Parses a text of the key.
+    pub fn parsed<T: FromStr>(&self, text: &str) -> Result<T, Error> {
         text.parse().map_err(|_| self.broken("key"))
     }
 
-    pub(super) fn broken(&self, attribute: &str) -> Error {
+    /// The error for an attribute that cannot be read.
+    #[must_use]
+    pub fn broken(&self, attribute: &str) -> Error {
         Error::defect(format!("the table holds a broken {:?} item: {attribute}", self.kind))
     }
 }
@@ -73,33 +80,43 @@ fn key_of(attributes: &HashMap<String, AttributeValue>) -> Option<Key> {
 }
 
 /// The attributes of an item that is about to be written.
-pub(super) struct NewItem {
+pub struct NewItem {
     kind: KeyKind,
     attributes: HashMap<String, AttributeValue>,
 }
 
 impl NewItem {
-    pub(super) fn new(key: Key) -> Self {
+    /// An item with this key and no other attribute.
+    #[must_use]
+    pub fn new(key: Key) -> Self {
         Self { kind: key.kind(), attributes: key.into_attributes() }
     }
 
-    pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    /// Adds a text.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.attributes.insert(name.to_owned(), AttributeValue::S(value.into()));
         self
     }
 
-    pub(super) fn with_optional(self, name: &str, value: Option<&str>) -> Self {
+    /// Adds a text, if there is one.
+    #[must_use]
+    pub fn with_optional(self, name: &str, value: Option<&str>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
     }
 
-    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+    /// The attributes, as the SDK takes them.
+    #[must_use]
+    pub fn into_attributes(self) -> HashMap<String, AttributeValue> {
         self.attributes
     }
 
-    pub(super) fn kind(&self) -> KeyKind {
+    /// What kind of item it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
         self.kind
     }
 }

@@ -1,19 +1,19 @@
-//! Why a token counts or does not, claim by claim: for an operator, never on the way of a request.
+//! Explains claim by claim why a token counts or does not.
 //!
 //! The verdict is [`TokenVerifier`]'s own. What is said beside it comes from the same parts in the same
 //! order: no rule is written twice.
 
 use serde_json::{Map, Value};
 
-use super::ClaimPath;
-use super::claims::{self, Caller, OrganizationSource, alternatives, find};
-use super::jws::Jws;
-use super::policy::Policy;
-use super::rules::{About, AudienceClaim, CONDITIONS, LEEWAY, numeric_date};
-use super::signing_keys::SigningKeys;
-use super::token::TokenVerifier;
-use crate::clock::{Timestamp, in_words};
-use crate::error::Error;
+use shared::auth::claims::{self, alternatives, find};
+use shared::auth::rules::{About, CONDITIONS, LEEWAY, numeric_date};
+use shared::auth::{
+    AudienceClaim, Caller, ClaimPath, Jws, OrganizationSource, Policy, SigningKeys, TokenVerifier,
+};
+use shared::clock::Timestamp;
+use shared::error::Error;
+
+use crate::duration::in_words;
 
 /// The most characters of a claim that are shown.
 const MAX_SHOWN: usize = 100;
@@ -54,17 +54,19 @@ pub enum Standing {
     Refused,
 }
 
-impl TokenVerifier {
-    /// Looks at a token claim by claim. Of one that is not rightly signed, what it says is shown all the same.
-    pub async fn explain(&self, token: &str) -> Explanation {
-        let verdict = self.verify(token).await;
-        let mut findings = Findings::default();
-        if let Err((subject, why, advice)) = self.look_at(token, &mut findings).await {
-            findings.add(Standing::Refused, subject, why, Some(advice));
-        }
-        Explanation { findings: findings.0, verdict }
+/// Checks a token claim by claim. The claims of a token with a wrong signature are shown too.
+pub async fn explain(verifier: &TokenVerifier, token: &str) -> Explanation {
+    let verdict = verifier.verify(token).await;
+    let mut findings = Findings::default();
+    if let Err((subject, why, advice)) = Explainer(verifier).look_at(token, &mut findings).await {
+        findings.add(Standing::Refused, subject, why, Some(advice));
     }
+    Explanation { findings: findings.0, verdict }
+}
 
+struct Explainer<'a>(&'a TokenVerifier);
+
+impl Explainer<'_> {
     /// Ends early, with subject, reason and advice, where there is nothing more to look at.
     async fn look_at(
         &self,
@@ -75,7 +77,7 @@ impl TokenVerifier {
                               providers give where no audience was asked for";
         let jws = Jws::parse(token).map_err(|why| ("form", why, NO_JWT))?;
         findings.add(Standing::Right, "alg", format!("{:?}", jws.algorithm()), None);
-        let signed = match self.keys.keys_for(jws.key_id()).await {
+        let signed = match self.0.keys.keys_for(jws.key_id()).await {
             Ok(keys) => look_at_signature(&jws, &keys, findings),
             Err(error) => {
                 let why = error.log().unwrap_or("the signing keys cannot be read").to_owned();
@@ -84,16 +86,16 @@ impl TokenVerifier {
             }
         };
         let payload = jws.payload().map_err(|why| ("payload", why, NO_JWT))?;
-        let claims = self.claims(&payload).map_err(|why| {
+        let claims = self.0.claims(&payload).map_err(|why| {
             ("payload", why, "of two claims of one name two readers may take either: ask the provider")
         })?;
         if !signed {
             let warning = "what follows is what the token says; nobody vouches for it";
             findings.add(Standing::Noted, "claims", warning, None);
         }
-        let now = self.clock.now();
+        let now = self.0.clock.now();
         for (about, condition) in CONDITIONS {
-            let held = condition(&self.rules, &claims, now);
+            let held = condition(&self.0.rules, &claims, now);
             self.look_at_condition(about, held, &claims, now, findings);
         }
         look_at_issue(&claims, now, findings);
@@ -109,7 +111,7 @@ impl TokenVerifier {
         now: Timestamp,
         findings: &mut Findings,
     ) {
-        let rules = &self.rules;
+        let rules = &self.0.rules;
         let value = |name: &str| shown(claims.get(name));
         let time = |name: &str| claims.get(name).and_then(numeric_date);
         let (subject, found, advice) = match about {
@@ -176,7 +178,7 @@ impl TokenVerifier {
     }
 
     fn look_at_caller(&self, claims: &Map<String, Value>, findings: &mut Findings) {
-        let names = &self.rules.claim_names;
+        let names = &self.0.rules.claim_names;
         let caller = Caller::from_claims(claims, names);
         match caller.user_id() {
             Ok(id) => findings.add(Standing::Right, "user id", id.to_string(), None),
@@ -211,7 +213,7 @@ impl TokenVerifier {
     }
 
     fn look_at_roles(&self, claims: &Map<String, Value>, caller: &Caller, findings: &mut Findings) {
-        let (names, role_names) = (&self.rules.claim_names, &self.rules.role_names);
+        let (names, role_names) = (&self.0.rules.claim_names, &self.0.rules.role_names);
         let claim = alternatives(&names.roles);
         let carried = [Policy::Admin, Policy::Customer].into_iter().filter(|policy| {
             // The very demand that an endpoint makes.
@@ -219,7 +221,7 @@ impl TokenVerifier {
         });
         let carried: Vec<_> = carried.map(Policy::role).collect();
         if !carried.is_empty() {
-            let roles = shown(Some(&caller.roles().into()));
+            let roles = shown(Some(&claims::roles(claims, names).into()));
             let found = format!("{roles}: the role {}", carried.join(" and "));
             return findings.add(Standing::Right, "roles", found, None);
         }
@@ -227,7 +229,7 @@ impl TokenVerifier {
             None => format!("the token lacks the claim {claim}"),
             Some((_, found)) => {
                 let (admin, customer) = (role_names.of(Policy::Admin), role_names.of(Policy::Customer));
-                let roles = match caller.roles() {
+                let roles = match claims::roles(claims, names).as_slice() {
                     [] => format!("holds no role: it is {}", shown(Some(found))),
                     roles => format!("gives {}: neither {admin} nor {customer}", shown(Some(&roles.into()))),
                 };

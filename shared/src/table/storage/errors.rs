@@ -16,7 +16,7 @@ const DEFECTS: &[&str] = &[
 ];
 
 /// Sorts a failed call. What an exception says may quote keys, so the log gets its code alone.
-pub(super) fn from_sdk<E, R>(operation: &str, error: &SdkError<E, R>) -> Error
+pub fn from_sdk_error<E, R>(operation: &str, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -38,7 +38,8 @@ where
 
 /// The pause before the `round`-th repetition (from 1): a random part of 25 ms doubled each time,
 /// at most 400 ms ("full jitter").
-pub(super) fn pause_before(round: u32) -> Duration {
+#[must_use]
+pub fn pause_before(round: u32) -> Duration {
     let ceiling = Duration::from_millis(25 << round.saturating_sub(1).min(4));
     let random: [u8; 1] =
         ring::rand::generate(&ring::rand::SystemRandom::new()).map_or([128], ring::rand::Random::expose);

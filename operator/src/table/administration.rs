@@ -1,17 +1,16 @@
-//! What an operator does with the table. No function calls any of it.
+//! Creates and describes tables.
 
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
     ScalarAttributeType, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
-use super::item::Item;
-use super::keys::{self, KEY_ATTRIBUTES, TTL_ATTRIBUTE};
-use super::{Table, error, organizations};
-use crate::error::Error;
-use crate::model::Organization;
+use shared::error::Error;
+use shared::table::storage::{KEY_ATTRIBUTES, TTL_ATTRIBUTE, from_sdk_error, pause_before};
+
+use super::OperatorTable;
 
 /// A table as DynamoDB describes it.
 #[derive(Clone, Debug)]
@@ -32,16 +31,16 @@ pub struct TableDescription {
     pub deletion_protection: bool,
 }
 
-impl Table {
-    /// Creates the table: on demand, with its keys and its TTL. Returns whether it was not there yet.
+impl OperatorTable {
+    /// Creates the table: on demand, with its keys and its TTL. Returns whether it did not exist yet.
     ///
-    /// Where an answer is lost, the SDK asks for the same again: what is there then is our own.
+    /// After a lost reply the SDK retries; `ResourceInUse` then means that our first attempt worked.
     pub async fn create(&self) -> Result<bool, Error> {
         if self.describe().await?.is_some() {
             return Ok(false);
         }
         let mut create =
-            self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
+            self.client().create_table().table_name(self.name()).billing_mode(BillingMode::PayPerRequest);
         for (name, r#type) in KEY_ATTRIBUTES.into_iter().zip([KeyType::Hash, KeyType::Range]) {
             let not_built = |error| Error::defect(format!("CreateTable was not built: {error}"));
             let attribute = AttributeDefinition::builder()
@@ -55,16 +54,17 @@ impl Table {
         if let Err(error) = create.send().await
             && !matches!(error.as_service_error(), Some(CreateTableError::ResourceInUseException(_)))
         {
-            return Err(error::from_sdk("CreateTable", &error));
+            return Err(from_sdk_error("CreateTable", &error));
         }
         self.wait_until_active().await?;
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
         let ttl = ttl.map_err(|error| Error::defect(format!("UpdateTimeToLive was not built: {error}")))?;
-        let update = self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl);
+        let update =
+            self.client().update_time_to_live().table_name(self.name()).time_to_live_specification(ttl);
         if let Err(error) = update.send().await {
             let switched_on = self.describe().await?.is_some_and(|table| table.ttl_attribute.is_some());
             if !switched_on {
-                return Err(error::from_sdk("UpdateTimeToLive", &error));
+                return Err(from_sdk_error("UpdateTimeToLive", &error));
             }
         }
         Ok(true)
@@ -75,25 +75,25 @@ impl Table {
             if self.describe().await?.is_some_and(|table| table.status == "ACTIVE") {
                 return Ok(());
             }
-            tokio::time::sleep(error::pause_before(round)).await;
+            tokio::time::sleep(pause_before(round)).await;
         }
         Err(Error::unavailable("the new table did not become active"))
     }
 
     /// Describes the table. `None` where there is none of the name.
     pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
-        let table = match self.client.describe_table().table_name(&self.name).send().await {
+        let table = match self.client().describe_table().table_name(self.name()).send().await {
             Ok(output) => output.table,
             Err(error) => match error.as_service_error() {
                 Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
-                _ => return Err(error::from_sdk("DescribeTable", &error)),
+                _ => return Err(from_sdk_error("DescribeTable", &error)),
             },
         };
         let Some(table) = table else { return Ok(None) };
-        let ttl = self.client.describe_time_to_live().table_name(&self.name).send().await;
-        let ttl = ttl.map_err(|error| error::from_sdk("DescribeTimeToLive", &error))?;
+        let ttl = self.client().describe_time_to_live().table_name(self.name()).send().await;
+        let ttl = ttl.map_err(|error| from_sdk_error("DescribeTimeToLive", &error))?;
         Ok(Some(TableDescription {
-            name: self.name.clone(),
+            name: self.name().to_owned(),
             status: table.table_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             keys: table.key_schema.into_iter().flatten().map(|key| key.attribute_name).collect(),
             ttl_attribute: ttl.time_to_live_description.filter(is_on).and_then(|ttl| ttl.attribute_name),
@@ -108,8 +108,8 @@ impl Table {
     /// # Errors
     /// Not every DynamoDB API knows of it.
     pub async fn point_in_time_recovery(&self) -> Result<bool, Error> {
-        let backups = self.client.describe_continuous_backups().table_name(&self.name).send().await;
-        let backups = backups.map_err(|error| error::from_sdk("DescribeContinuousBackups", &error))?;
+        let backups = self.client().describe_continuous_backups().table_name(self.name()).send().await;
+        let backups = backups.map_err(|error| from_sdk_error("DescribeContinuousBackups", &error))?;
         let recovery = backups.continuous_backups_description;
         let recovery = recovery.and_then(|backups| backups.point_in_time_recovery_description);
         let status = recovery.and_then(|recovery| recovery.point_in_time_recovery_status);
@@ -118,39 +118,9 @@ impl Table {
 
     /// Whether the table holds nothing.
     pub async fn is_empty(&self) -> Result<bool, Error> {
-        let scan = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
-        let output = scan.send().await.map_err(|error| error::from_sdk("Scan", &error))?;
+        let scan = self.client().scan().table_name(self.name()).limit(1).consistent_read(true);
+        let output = scan.send().await.map_err(|error| from_sdk_error("Scan", &error))?;
         Ok(output.items.unwrap_or_default().is_empty())
-    }
-
-    /// All organizations, by id. Reads the whole table: for an operator, never for a request.
-    pub async fn all_organizations(&self) -> Result<Vec<Organization>, Error> {
-        let mut organizations = Vec::new();
-        let mut next_page = None;
-        loop {
-            let output = self
-                .client
-                .scan()
-                .table_name(&self.name)
-                .filter_expression(keys::ORGANIZATIONS_FILTER)
-                .expression_attribute_values(
-                    ":organization",
-                    AttributeValue::S(keys::ORGANIZATION.to_owned()),
-                )
-                .consistent_read(true)
-                .set_exclusive_start_key(next_page)
-                .send()
-                .await
-                .map_err(|error| error::from_sdk("Scan", &error))?;
-            for attributes in output.items.into_iter().flatten() {
-                organizations.push(organizations::from_item(&Item::with_key(attributes)?)?);
-            }
-            next_page = output.last_evaluated_key;
-            if next_page.is_none() {
-                organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-                return Ok(organizations);
-            }
-        }
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::accounts::{add_membership, credential};
-use super::email_claims::{self, USER_ID};
-use super::item::NewItem;
-use super::keys::{Key, KeyKind};
-use super::transaction::{MAX_PARTS, Outcome, Transaction};
-use super::{NewMembership, Table, customer_associations, users};
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::model::{
-    CustomerNumber, NormalizedEmail, Organization, OrganizationId, PasswordHash, User, UserId,
-};
+use shared::clock::Timestamp;
+use shared::error::Error;
+use shared::model::{CustomerNumber, NormalizedEmail, OrganizationId, PasswordHash, User, UserId};
+use shared::table::NewMembership;
+use shared::table::credentials::credential;
+use shared::table::email_claims::{self, USER_ID};
+use shared::table::memberships::add_membership;
+use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Transaction};
+use shared::table::{customer_associations, users};
+
+use super::OperatorTable;
+use super::transaction::MAX_PARTS;
 
 /// How many memberships and customer accounts are written with a new account, in one transaction; those beyond follow.
 /// Each may demand an organization of its own.
@@ -37,7 +38,7 @@ pub struct ImportedAccount {
 
 /// What became of an account from elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Importing {
+pub enum ImportOutcome {
     /// It is there, with all that belongs to it.
     Created,
     /// This account has the e-mail address. Memberships and customer accounts that it did not have are there; all else
@@ -50,15 +51,9 @@ pub enum Importing {
     OrganizationMissing,
 }
 
-impl Table {
-    /// Writes an organization, if there is none of its id. Returns whether there was none.
-    pub async fn put_new_organization(&self, organization: &Organization) -> Result<bool, Error> {
-        let transaction = Transaction::new(self).put_new(super::organizations::to_item(organization));
-        Ok(matches!(transaction.commit().await?, Outcome::Committed))
-    }
-
-    /// What [`Table::import`] would come to, if the organizations exist. Writes nothing.
-    pub async fn would_import(&self, accounts: &[ImportedAccount]) -> Result<Vec<Importing>, Error> {
+impl OperatorTable {
+    /// What [`OperatorTable::import`] would come to, if the organizations exist. Writes nothing.
+    pub async fn would_import(&self, accounts: &[ImportedAccount]) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
         let ids: HashSet<_> = accounts.iter().map(|account| &account.user.id).collect();
         let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
@@ -67,19 +62,19 @@ impl Table {
             taken.insert(user.key()?);
         }
         let outcomes = accounts.iter().zip(holders).map(|(account, holder)| match holder {
-            Some(holder) => Importing::Existing(holder),
-            None if taken.contains(&Key::user(&account.user.id)) => Importing::IdTaken,
-            None => Importing::Created,
+            Some(holder) => ImportOutcome::Existing(holder),
+            None if taken.contains(&Key::user(&account.user.id)) => ImportOutcome::IdTaken,
+            None => ImportOutcome::Created,
         });
         Ok(outcomes.collect())
     }
 
     /// Imports accounts, as many new ones in a transaction as it takes. At most one account can ever hold an e-mail
-    /// claim, as with [`Table::create_account`]; what is there already is found and left as it is, so what was
+    /// claim, as with [`Table::create_account`](shared::table::Table::create_account); what is there already is found and left as it is, so what was
     /// interrupted is finished by importing the same again.
     ///
     /// What became of each, in their order.
-    pub async fn import(&self, accounts: &[ImportedAccount]) -> Result<Vec<Importing>, Error> {
+    pub async fn import(&self, accounts: &[ImportedAccount]) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
         let present = self.belongings_of(accounts, &holders).await?;
         let mut existing = Vec::new();
@@ -124,31 +119,31 @@ impl Table {
             existing.flat_map(|(account, id)| account.belongings().map(move |belonging| belonging.key(id)));
         let keys: HashSet<_> = keys.collect();
         let items = self.batch_get(&keys.into_iter().collect::<Vec<_>>()).await?;
-        items.iter().map(super::item::Item::key).collect()
+        items.iter().map(Item::key).collect()
     }
 
-    async fn import_one(&self, account: &ImportedAccount) -> Result<Importing, Error> {
+    async fn import_one(&self, account: &ImportedAccount) -> Result<ImportOutcome, Error> {
         let mut alone = Batch::new(self);
         alone.add(account)?;
         let refusal = match alone.transaction.commit().await? {
-            Outcome::Committed => return self.import_rest(account).await,
-            Outcome::Refused(refusal) => refusal,
+            CommitOutcome::Committed => return self.import_rest(account).await,
+            CommitOutcome::Refused(refusal) => refusal,
         };
         if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
             return self.add_to_existing(email_claims::user_id(claim)?, account, &HashSet::new()).await;
         }
         if refusal.names(KeyKind::Organization) {
-            return Ok(Importing::OrganizationMissing);
+            return Ok(ImportOutcome::OrganizationMissing);
         }
-        Ok(Importing::IdTaken)
+        Ok(ImportOutcome::IdTaken)
     }
 
     /// What the first transaction of a new account had no room for.
-    async fn import_rest(&self, account: &ImportedAccount) -> Result<Importing, Error> {
+    async fn import_rest(&self, account: &ImportedAccount) -> Result<ImportOutcome, Error> {
         let rest: Vec<_> = account.belongings().skip(MAX_FIRST_BELONGINGS).collect();
         Ok(match self.add_all(&account.user.id, &rest).await? {
-            Adding::Added => Importing::Created,
-            Adding::OrganizationMissing => Importing::OrganizationMissing,
+            AddOutcome::Added => ImportOutcome::Created,
+            AddOutcome::OrganizationMissing => ImportOutcome::OrganizationMissing,
         })
     }
 
@@ -157,16 +152,16 @@ impl Table {
         id: UserId,
         account: &ImportedAccount,
         present: &HashSet<Key>,
-    ) -> Result<Importing, Error> {
+    ) -> Result<ImportOutcome, Error> {
         let missing = account.belongings().filter(|belonging| !present.contains(&belonging.key(&id)));
         Ok(match self.add_all(&id, &missing.collect::<Vec<_>>()).await? {
-            Adding::Added => Importing::Existing(id),
-            Adding::OrganizationMissing => Importing::OrganizationMissing,
+            AddOutcome::Added => ImportOutcome::Existing(id),
+            AddOutcome::OrganizationMissing => ImportOutcome::OrganizationMissing,
         })
     }
 
     /// Adds what a user does not have yet.
-    async fn add_all(&self, id: &UserId, belongings: &[Belonging<'_>]) -> Result<Adding, Error> {
+    async fn add_all(&self, id: &UserId, belongings: &[Belonging<'_>]) -> Result<AddOutcome, Error> {
         // Each may demand an organization of its own, and all demand the user.
         for some in belongings.chunks(MAX_PARTS / 2 - 1) {
             let mut transaction = Transaction::new(self).demand(Key::user(id));
@@ -178,20 +173,20 @@ impl Table {
                 }
             }
             match transaction.commit().await? {
-                Outcome::Committed => {}
-                Outcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
-                    return Ok(Adding::OrganizationMissing);
+                CommitOutcome::Committed => {}
+                CommitOutcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
+                    return Ok(AddOutcome::OrganizationMissing);
                 }
-                Outcome::Refused(_) => {
+                CommitOutcome::Refused(_) => {
                     return Err(Error::unavailable("an e-mail claim names a user that is not there"));
                 }
             }
         }
-        Ok(Adding::Added)
+        Ok(AddOutcome::Added)
     }
 }
 
-enum Adding {
+enum AddOutcome {
     Added,
     OrganizationMissing,
 }
@@ -242,6 +237,8 @@ impl ImportedAccount {
 struct Batch<'a> {
     accounts: Vec<&'a ImportedAccount>,
     transaction: Transaction,
+    /// The number of parts of the transaction.
+    parts: usize,
     demanded: HashSet<&'a OrganizationId>,
     // A transaction takes one part an item.
     claimed: HashSet<&'a NormalizedEmail>,
@@ -249,10 +246,11 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(table: &Table) -> Self {
+    fn new(table: &OperatorTable) -> Self {
         Self {
             accounts: Vec::new(),
             transaction: Transaction::new(table),
+            parts: 0,
             demanded: HashSet::new(),
             claimed: HashSet::new(),
             ids: HashSet::new(),
@@ -267,10 +265,7 @@ impl<'a> Batch<'a> {
         let demands = organizations.difference(&self.demanded).count();
         let parts = 2 + usize::from(password_hash.is_some()) + belongings.len() + demands;
         let email = user.email.normalized();
-        if self.transaction.len() + parts > MAX_PARTS
-            || self.claimed.contains(email)
-            || self.ids.contains(&user.id)
-        {
+        if self.parts + parts > MAX_PARTS || self.claimed.contains(email) || self.ids.contains(&user.id) {
             return Ok(false);
         }
         let claim = NewItem::new(Key::email_claim(email)).with(USER_ID, user.id.as_str());
@@ -288,6 +283,7 @@ impl<'a> Batch<'a> {
             }
         }
         self.transaction = transaction;
+        self.parts += parts;
         self.claimed.insert(email);
         self.ids.insert(&user.id);
         self.accounts.push(account);
@@ -295,12 +291,12 @@ impl<'a> Batch<'a> {
     }
 
     /// Commits all at once; where that is refused, one after the other.
-    async fn commit(self, table: &Table) -> Result<Vec<Importing>, Error> {
+    async fn commit(self, table: &OperatorTable) -> Result<Vec<ImportOutcome>, Error> {
         let mut outcomes = Vec::with_capacity(self.accounts.len());
         if self.accounts.is_empty() {
             return Ok(outcomes);
         }
-        let committed = matches!(self.transaction.commit().await?, Outcome::Committed);
+        let committed = matches!(self.transaction.commit().await?, CommitOutcome::Committed);
         for account in self.accounts {
             outcomes.push(if committed {
                 table.import_rest(account).await?

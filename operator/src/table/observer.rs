@@ -1,17 +1,26 @@
-//! A look at every call to the table, as it goes over the wire.
+//! Shows every call to a table as it is sent.
 
 use std::fmt;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use shared::table::Table;
 
 /// Is shown every call to the table, each try on its own: the operation, such as `GetItem`, and the
 /// request's body, JSON as the DynamoDB API defines it. Runs in the task that makes the call.
 pub type CallObserver = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
 
-pub(super) struct Observe(pub(super) CallObserver);
+/// The same table, with every call to it shown to `observer`.
+#[must_use]
+pub fn observed(table: &Table, observer: CallObserver) -> Table {
+    let config = table.client().config().to_builder().interceptor(Observe(observer));
+    Table::new(Client::from_conf(config.build()), table.name())
+}
+
+struct Observe(CallObserver);
 
 impl fmt::Debug for Observe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use jsonwebtoken::{Algorithm, DecodingKeyKind};
 use serde_json::Value;
 
-use super::signing_keys::{JwkSet, SigningKey};
+use shared::auth::{JwkSet, SigningKey};
 
 /// A key of a JWK Set.
 #[derive(Debug)]

@@ -1,5 +1,4 @@
-//! What must hold between items, examined over the whole table and repaired: for an operator's tools, never
-//! for a request.
+//! Checks the invariants between items over the whole table, and repairs violations.
 //!
 //! - Each user has the claim of its e-mail address, and each claim names a user of that address.
 //! - Each credential, membership and customer association is of a user, and the last two of an organization.
@@ -14,13 +13,17 @@ use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::types::{Get, TransactGetItem};
 use futures_util::stream::{self, StreamExt as _};
 
-use super::email_claims::{self, USER_ID};
-use super::item::{Item, NewItem};
-use super::keys::{Key, KeyKind};
-use super::transaction::{MAX_CONFLICT_ROUNDS, Outcome, Transaction};
-use super::{Record, Table, error, users};
-use crate::error::Error;
-use crate::model::{CustomerAssociation, Email, OrganizationId, UserId};
+use shared::error::Error;
+use shared::model::{CustomerAssociation, Email, OrganizationId, UserId};
+use shared::table::email_claims::{self, USER_ID};
+use shared::table::storage::{
+    CommitOutcome, Item, Key, KeyKind, MAX_CONFLICT_ROUNDS, NewItem, Transaction, from_sdk_error,
+    pause_before,
+};
+use shared::table::users;
+
+use super::transaction::OperatorTransaction as _;
+use super::{OperatorTable, Record};
 
 /// How many suspicions are looked at at once.
 const AT_ONCE: usize = 8;
@@ -118,7 +121,7 @@ impl Link {
 
 /// What became of a repair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Repair {
+pub enum RepairOutcome {
     /// It is done.
     Done,
     /// Nothing was written: what was found no longer stands.
@@ -127,7 +130,7 @@ pub enum Repair {
     ByHand,
 }
 
-impl Table {
+impl OperatorTable {
     /// Looks for what does not hold. Reads the whole table, and once more where something does not fit; of each
     /// item 8 bytes are kept, or none. `progress` is told what is done and of how many items so far.
     pub async fn examine(&self, mut progress: impl FnMut(Phase, u64)) -> Result<Examination, Error> {
@@ -227,16 +230,16 @@ impl Table {
     async fn at_one_moment<const N: usize>(&self, keys: [Key; N]) -> Result<[Option<Item>; N], Error> {
         let kinds = keys.each_ref().map(Key::kind);
         let gets = keys.into_iter().map(|key| {
-            let get = Get::builder().table_name(&self.name).set_key(Some(key.into_attributes())).build();
+            let get = Get::builder().table_name(self.name()).set_key(Some(key.into_attributes())).build();
             get.map(|get| TransactGetItem::builder().get(get).build())
         });
         let gets = gets.collect::<Result<Vec<_>, _>>();
         let gets = gets.map_err(|error| Error::defect(format!("TransactGetItems was not built: {error}")))?;
         for round in 0..MAX_CONFLICT_ROUNDS {
             if round > 0 {
-                tokio::time::sleep(error::pause_before(round)).await;
+                tokio::time::sleep(pause_before(round)).await;
             }
-            match self.client.transact_get_items().set_transact_items(Some(gets.clone())).send().await {
+            match self.client().transact_get_items().set_transact_items(Some(gets.clone())).send().await {
                 Ok(output) => {
                     let mut items = output.responses.into_iter().flatten().map(|response| response.item);
                     return Ok(kinds.map(|kind| {
@@ -250,7 +253,7 @@ impl Table {
                         error.as_service_error(),
                         Some(TransactGetItemsError::TransactionCanceledException(_))
                     ) => {}
-                Err(error) => return Err(error::from_sdk("TransactGetItems", &error)),
+                Err(error) => return Err(from_sdk_error("TransactGetItems", &error)),
             }
         }
         Err(Error::unavailable("TransactGetItems met another transaction, round after round"))
@@ -258,7 +261,7 @@ impl Table {
 
     /// Repairs what does not hold, if it still does not. What belongs to nobody is deleted; a user gets the
     /// claim of its address, if that is nobody's.
-    pub async fn repair(&self, violation: &Violation) -> Result<Repair, Error> {
+    pub async fn repair(&self, violation: &Violation) -> Result<RepairOutcome, Error> {
         let transaction = Transaction::new(self);
         let transaction = match violation {
             Violation::ClaimWithoutUser { email, user_id } => transaction
@@ -283,11 +286,13 @@ impl Table {
             Violation::LinkWithoutOrganization(link) => {
                 transaction.delete(link.key()).demand_absent(Key::organization(&link.organization_id))
             }
-            Violation::UserWithAnothersClaim { .. } | Violation::Broken { .. } => return Ok(Repair::ByHand),
+            Violation::UserWithAnothersClaim { .. } | Violation::Broken { .. } => {
+                return Ok(RepairOutcome::ByHand);
+            }
         };
         Ok(match transaction.commit().await? {
-            Outcome::Committed => Repair::Done,
-            Outcome::Refused(_) => Repair::Changed,
+            CommitOutcome::Committed => RepairOutcome::Done,
+            CommitOutcome::Refused(_) => RepairOutcome::Changed,
         })
     }
 }
@@ -300,8 +305,8 @@ enum Suspect {
     Link(Link),
 }
 
-/// What items say of each other, 8 bytes a saying: some 40 a user. That two of them share a fingerprint and
-/// so hide a violation, a million users let happen once in some ten million examinations.
+/// Links between items, stored as 64-bit hashes: some 40 bytes per user. With a million users, a collision hides a
+/// violation about once in ten million examinations.
 #[derive(Default)]
 struct Fingerprints {
     hasher: RandomState,
@@ -404,8 +409,8 @@ impl Misfits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::model::{Organization, User};
+    use shared::clock::Timestamp;
+    use shared::model::{Organization, User};
 
     fn records_of(number: usize) -> [Record; 5] {
         let id: UserId = format!("user_{number}").parse().unwrap();

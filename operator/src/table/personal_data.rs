@@ -1,13 +1,13 @@
-//! All that the table holds of one person, for an operator: to see it, to change it and to delete it. No
-//! function calls any of it.
+//! Everything that the table holds of one person: to see it, to change it and to delete it.
 
-use super::item::{Item, NewItem};
-use super::keys::{Key, KeyKind, Range};
-use super::transaction::{MAX_PARTS, Outcome, Transaction};
-use super::{NewMembership, Record, Table, email_claims, records};
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::model::{CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, User, UserId};
+use shared::clock::Timestamp;
+use shared::error::Error;
+use shared::model::{CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, User, UserId};
+use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction};
+use shared::table::{NewMembership, email_claims};
+
+use super::transaction::{MAX_PARTS, OperatorTransaction as _};
+use super::{OperatorTable, Record, records};
 
 /// How often what others change meanwhile is read again.
 const MAX_ROUNDS: usize = 8;
@@ -89,9 +89,9 @@ pub struct UserChanges {
     pub phone_number: Option<Option<PhoneNumber>>,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug)]
-pub enum Changing {
+pub enum ChangeOutcome {
     /// The user as it is now.
     Changed(Box<User>),
     /// Nothing was written: another account has the e-mail address.
@@ -100,7 +100,7 @@ pub enum Changing {
     UserMissing,
 }
 
-impl Table {
+impl OperatorTable {
     /// All that the table holds of a person. `None` where that is nothing.
     pub async fn personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
         let mut data = PersonalData::new(id.clone());
@@ -144,7 +144,7 @@ impl Table {
                 transaction = transaction.delete(key);
             }
             // Where the address was changed meanwhile, the next round knows the new one.
-            let Outcome::Committed = transaction.commit().await? else { continue };
+            let CommitOutcome::Committed = transaction.commit().await? else { continue };
             for keys in rest.get(room..).unwrap_or_default().chunks(MAX_PARTS) {
                 let delete = |transaction: Transaction, key: &Key| transaction.delete(key.clone());
                 keys.iter().fold(Transaction::new(self), delete).commit().await?;
@@ -154,9 +154,9 @@ impl Table {
     }
 
     /// Changes a user. With the login identifier, the e-mail claim goes over in the same transaction.
-    pub async fn change_user(&self, id: &UserId, changes: &UserChanges) -> Result<Changing, Error> {
+    pub async fn change_user(&self, id: &UserId, changes: &UserChanges) -> Result<ChangeOutcome, Error> {
         for _ in 0..MAX_ROUNDS {
-            let Some(user) = self.user(id).await? else { return Ok(Changing::UserMissing) };
+            let Some(user) = self.user(id).await? else { return Ok(ChangeOutcome::UserMissing) };
             let changed = changes.applied_to(user.clone());
             let mut transaction = Transaction::new(self).change(
                 Key::user(id),
@@ -171,10 +171,10 @@ impl Table {
                     transaction.put_new_or_own(claim, own).delete_if_any(Key::email_claim(old), own);
             }
             match transaction.commit().await? {
-                Outcome::Committed => return Ok(Changing::Changed(Box::new(changed))),
-                Outcome::Refused(refusal) => {
+                CommitOutcome::Committed => return Ok(ChangeOutcome::Changed(Box::new(changed))),
+                CommitOutcome::Refused(refusal) => {
                     if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
-                        return Ok(Changing::EmailTaken(email_claims::user_id(claim)?));
+                        return Ok(ChangeOutcome::EmailTaken(email_claims::user_id(claim)?));
                     }
                 }
             }

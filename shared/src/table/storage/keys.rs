@@ -14,25 +14,25 @@ use crate::model::{NormalizedEmail, OrganizationId, UserId};
 pub const KEY_ATTRIBUTES: [&str; 2] = ["PK", "SK"];
 /// The attribute after whose time (seconds since 1970) DynamoDB may delete an item.
 pub const TTL_ATTRIBUTE: &str = "ExpiresAt";
-/// The condition that selects a [`Range`].
-pub(super) const RANGE_CONDITION: &str = "PK = :partition AND SK BETWEEN :first AND :last";
-/// The condition that no item has the key that is written.
-pub(super) const ABSENT: &str = "attribute_not_exists(PK)";
-/// The condition that an item has the key that is written or checked.
-pub(super) const PRESENT: &str = "attribute_exists(PK)";
-
-/// The filter that selects the organizations of a scan.
-pub(super) const ORGANIZATIONS_FILTER: &str = "SK = :organization";
-
 const EMAIL: &str = "EMAIL";
 const USER: &str = "USER";
 const PROFILE: &str = "PROFILE";
 const MEMBERSHIP: &str = "MEMBERSHIP";
 const CUSTOMER: &str = "CUSTOMER";
-pub(super) const ORGANIZATION: &str = "ORG";
+const ORGANIZATION: &str = "ORG";
 const CREDENTIAL: &str = "CREDENTIAL";
 const RATE: &str = "RATE";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
+
+/// Conditions on a key.
+pub struct Condition;
+
+impl Condition {
+    /// No item has the key.
+    pub const ABSENT: &str = "attribute_not_exists(PK)";
+    /// An item has the key.
+    pub const PRESENT: &str = "attribute_exists(PK)";
+}
 
 /// What kind of item a key is of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,7 +50,7 @@ pub enum KeyKind {
 
 /// The key of an item.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub struct Key {
     kind: KeyKind,
     partition: String,
     sort: String,
@@ -61,50 +61,76 @@ impl Key {
         Self { kind, partition: partition.into(), sort: sort.into() }
     }
 
-    pub(super) fn email_claim(email: &NormalizedEmail) -> Self {
+    /// The key of the claim of an e-mail address.
+    #[must_use]
+    pub fn email_claim(email: &NormalizedEmail) -> Self {
         Self::email_claim_of(email.as_str())
     }
 
     /// The key of a claim that was read, whatever address it is of.
-    pub(super) fn email_claim_of(partition_id: &str) -> Self {
+    #[must_use]
+    pub fn email_claim_of(partition_id: &str) -> Self {
         Self::new(KeyKind::EmailClaim, format!("{EMAIL}#{partition_id}"), EMAIL)
     }
 
     /// A key under which no e-mail claim can be: reading it only opens the connection.
-    pub(super) fn no_email_claim() -> Self {
+    #[must_use]
+    pub fn no_email_claim() -> Self {
         Self::email_claim_of("")
     }
 
-    pub(super) fn user(user: &UserId) -> Self {
+    /// The key of a user.
+    #[must_use]
+    pub fn user(user: &UserId) -> Self {
         Self::new(KeyKind::User, user_partition(user), PROFILE)
     }
 
-    pub(super) fn membership(user: &UserId, organization: &OrganizationId) -> Self {
+    /// The key of a user's membership in an organization.
+    #[must_use]
+    pub fn membership(user: &UserId, organization: &OrganizationId) -> Self {
         Self::new(KeyKind::Membership, user_partition(user), format!("{MEMBERSHIP}#{organization}"))
     }
 
-    pub(super) fn customer_association(user: &UserId, organization: &OrganizationId) -> Self {
+    /// The key of a user's customer account in an organization.
+    #[must_use]
+    pub fn customer_association(user: &UserId, organization: &OrganizationId) -> Self {
         Self::new(KeyKind::CustomerAssociation, user_partition(user), format!("{CUSTOMER}#{organization}"))
     }
 
-    pub(super) fn organization(organization: &OrganizationId) -> Self {
+    /// The key of an organization.
+    #[must_use]
+    pub fn organization(organization: &OrganizationId) -> Self {
         Self::new(KeyKind::Organization, format!("{ORGANIZATION}#{organization}"), ORGANIZATION)
     }
 
-    pub(super) fn credential(user: &UserId) -> Self {
+    /// The key of a user's password.
+    #[must_use]
+    pub fn credential(user: &UserId) -> Self {
         Self::new(KeyKind::Credential, format!("{CREDENTIAL}#{user}"), CREDENTIAL)
     }
 
-    pub(super) fn rate_limit(name: &str, client: impl fmt::Display) -> Self {
+    /// The key of a client's rate limit.
+    #[must_use]
+    pub fn rate_limit(name: &str, client: impl fmt::Display) -> Self {
         Self::new(KeyKind::RateLimit, format!("{RATE}#{name}#{client}"), RATE)
     }
 
-    pub(super) fn signing_keys() -> Self {
+    /// The key of the signing keys.
+    #[must_use]
+    pub fn signing_keys() -> Self {
         Self::new(KeyKind::SigningKeys, SIGNING_KEYS, SIGNING_KEYS)
     }
 
+    /// The filter that selects the organizations of a scan, and the value of its `:organization`.
+    #[allow(dead_code, reason = "operator scans with it, and only this file spells keys")]
+    #[must_use]
+    pub fn organizations_filter() -> (&'static str, AttributeValue) {
+        ("SK = :organization", AttributeValue::S(ORGANIZATION.to_owned()))
+    }
+
     /// Reads a key back. `None` where it is not one that this module spells.
-    pub(super) fn parse(partition: &str, sort: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(partition: &str, sort: &str) -> Option<Self> {
         let kind = match (partition.split_once('#'), sort.split_once('#')) {
             (Some((EMAIL, _)), None) if sort == EMAIL => KeyKind::EmailClaim,
             (Some((USER, _)), None) if sort == PROFILE => KeyKind::User,
@@ -119,26 +145,34 @@ impl Key {
         Some(Self::new(kind, partition, sort))
     }
 
-    pub(super) fn kind(&self) -> KeyKind {
+    /// What kind of item the key is of.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
         self.kind
     }
 
     /// The id in the partition key: the user's of a user's items, the organization's of its own.
-    pub(super) fn partition_id(&self) -> &str {
+    #[must_use]
+    pub fn partition_id(&self) -> &str {
         self.partition.split_once('#').map_or("", |(_, id)| id)
     }
 
     /// The organization's id in the sort key of a membership or customer association.
-    pub(super) fn sort_id(&self) -> &str {
+    #[must_use]
+    pub fn sort_id(&self) -> &str {
         self.sort.split_once('#').map_or("", |(_, id)| id)
     }
 
     /// The limit's name and the client in the partition key of a rate limit.
-    pub(super) fn rate_limit_parts(&self) -> (&str, &str) {
+    #[allow(dead_code, reason = "operator reads it, and only this file spells keys")]
+    #[must_use]
+    pub fn rate_limit_parts(&self) -> (&str, &str) {
         self.partition_id().split_once('#').unwrap_or((self.partition_id(), ""))
     }
 
-    pub(super) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+    /// The attributes, as the SDK takes them.
+    #[must_use]
+    pub fn into_attributes(self) -> HashMap<String, AttributeValue> {
         KEY_ATTRIBUTES
             .map(str::to_owned)
             .into_iter()
@@ -159,26 +193,33 @@ fn user_partition(user: &UserId) -> String {
 }
 
 /// A range of sort keys in one partition, both ends included.
-pub(super) struct Range {
+pub struct Range {
     partition: String,
     first: String,
     last: String,
 }
 
 impl Range {
+    /// The condition that selects a range, with the values of [`Range::to_attributes`].
+    pub const CONDITION: &str = "PK = :partition AND SK BETWEEN :first AND :last";
+
     /// A user and all its memberships: `MEMBERSHIP#…` to `PROFILE`.
-    pub(super) fn memberships_and_user(user: &UserId) -> Self {
+    #[must_use]
+    pub fn memberships_and_user(user: &UserId) -> Self {
         Self::of(user, format!("{MEMBERSHIP}#"), PROFILE.to_owned())
     }
 
     /// A user's customer associations, and of its memberships those up to one organization's:
     /// `CUSTOMER#…` to `MEMBERSHIP#<organization>`.
-    pub(super) fn associations_and_membership(user: &UserId, organization: &OrganizationId) -> Self {
+    #[must_use]
+    pub fn associations_and_membership(user: &UserId, organization: &OrganizationId) -> Self {
         Self::of(user, format!("{CUSTOMER}#"), format!("{MEMBERSHIP}#{organization}"))
     }
 
-    /// All that the table holds in a user's partition: `CUSTOMER#…` to `PROFILE`.
-    pub(super) fn everything_of(user: &UserId) -> Self {
+    /// Everything in a user's partition: `CUSTOMER#…` to `PROFILE`.
+    #[allow(dead_code, reason = "operator reads it, and only this file spells keys")]
+    #[must_use]
+    pub fn everything_of(user: &UserId) -> Self {
         Self::of(user, format!("{CUSTOMER}#"), PROFILE.to_owned())
     }
 
@@ -186,8 +227,9 @@ impl Range {
         Self { partition: user_partition(user), first, last }
     }
 
-    /// The values of [`RANGE_CONDITION`]: partition, first and last sort key.
-    pub(super) fn to_attributes(&self) -> [AttributeValue; 3] {
+    /// The values of [`Range::CONDITION`]: partition, first and last sort key.
+    #[must_use]
+    pub fn to_attributes(&self) -> [AttributeValue; 3] {
         [&self.partition, &self.first, &self.last].map(|text| AttributeValue::S(text.clone()))
     }
 }

@@ -1,0 +1,79 @@
+//! What an operator does with a table, through an [`OperatorTable`].
+
+mod administration;
+mod connection;
+mod customer_accounts;
+mod import;
+mod invariants;
+mod observer;
+mod organizations;
+mod passwords;
+mod personal_data;
+mod records;
+mod server_time;
+mod transaction;
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::types::ReturnValue;
+use shared::error::Error;
+use shared::table::Table;
+use shared::table::storage::{Item, Key, from_sdk_error};
+
+pub use administration::TableDescription;
+pub use connection::{ConnectionOptions, local_table};
+pub use customer_accounts::AssociateError;
+pub use import::{ImportOutcome, ImportedAccount};
+pub use invariants::{Examination, Link, Phase, RepairOutcome, Violation};
+pub use observer::{CallObserver, observed};
+pub use personal_data::{Account, ChangeOutcome, PersonalData, UserChanges};
+pub use records::{Record, RecordPage, RecordPageStart};
+pub use server_time::ClockSkew;
+
+/// How long one attempt of a call may take: a page of 1 MB takes its time on a slow line, and no request waits.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A table in an operator's hands: the access patterns of a function, those of an operator, and an operator's
+/// time-outs.
+#[derive(Clone)]
+pub struct OperatorTable {
+    table: Table,
+}
+
+impl OperatorTable {
+    /// The same table, with an operator's time-outs.
+    #[must_use]
+    pub fn new(table: &Table) -> Self {
+        let timeouts = TimeoutConfig::builder();
+        let timeouts = timeouts.disable_connect_timeout().operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let config = table.client().config().to_builder().timeout_config(timeouts.build());
+        Self { table: Table::new(Client::from_conf(config.build()), table.name()) }
+    }
+
+    /// Deletes an item. Returns it, if there was one.
+    async fn delete(&self, key: Key) -> Result<Option<Item>, Error> {
+        let kind = key.kind();
+        let output = self
+            .client()
+            .delete_item()
+            .table_name(self.name())
+            .set_key(Some(key.into_attributes()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| from_sdk_error("DeleteItem", &error))?;
+        Ok(output.attributes.map(|attributes| Item::new(kind, attributes)))
+    }
+}
+
+/// An operator can do what a function can.
+impl Deref for OperatorTable {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.table
+    }
+}

@@ -1,0 +1,65 @@
+//! Reads and writes organizations.
+
+use shared::error::Error;
+use shared::model::{ByteBudget, Organization, OrganizationId};
+use shared::table::organizations::from_item;
+use shared::table::storage::{CommitOutcome, Item, Key, NewItem, Transaction, from_sdk_error};
+
+use super::OperatorTable;
+
+impl OperatorTable {
+    /// An organization by id; `None` where there is none.
+    pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
+        self.get(Key::organization(id)).await?.map(|item| from_item(&item)).transpose()
+    }
+
+    /// Reads those of these organizations that exist, by id, however many they are.
+    pub async fn existing_organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, Error> {
+        self.organizations(ids, ByteBudget { bytes: usize::MAX, bytes_per_item: 0 }).await
+    }
+
+    /// All organizations, by id. Reads the whole table: for an operator, never for a request.
+    pub async fn all_organizations(&self) -> Result<Vec<Organization>, Error> {
+        let (filter, value) = Key::organizations_filter();
+        let mut organizations = Vec::new();
+        let mut next_page = None;
+        loop {
+            let output = self
+                .client()
+                .scan()
+                .table_name(self.name())
+                .filter_expression(filter)
+                .expression_attribute_values(":organization", value.clone())
+                .consistent_read(true)
+                .set_exclusive_start_key(next_page)
+                .send()
+                .await
+                .map_err(|error| from_sdk_error("Scan", &error))?;
+            for attributes in output.items.into_iter().flatten() {
+                organizations.push(from_item(&Item::with_key(attributes)?)?);
+            }
+            next_page = output.last_evaluated_key;
+            if next_page.is_none() {
+                organizations.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+                return Ok(organizations);
+            }
+        }
+    }
+
+    /// Writes an organization; one of the same id is replaced.
+    pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
+        self.put(to_item(organization)).await
+    }
+
+    /// Writes an organization, if there is none of its id. Returns whether there was none.
+    pub async fn put_new_organization(&self, organization: &Organization) -> Result<bool, Error> {
+        let transaction = Transaction::new(self).put_new(to_item(organization));
+        Ok(matches!(transaction.commit().await?, CommitOutcome::Committed))
+    }
+}
+
+fn to_item(organization: &Organization) -> NewItem {
+    NewItem::new(Key::organization(&organization.id))
+        .with("Name", organization.name.as_str())
+        .with("Slug", organization.slug.as_str())
+}

@@ -1,0 +1,183 @@
+//! Transactions: all parts or none.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, PutBuilder};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+
+use super::item::{Item, NewItem};
+use super::keys::{Condition, Key, KeyKind};
+use super::{Table, errors};
+use crate::error::Error;
+
+/// How often a transaction is tried that others get in the way of.
+pub const MAX_CONFLICT_ROUNDS: u32 = 8;
+
+/// What a [`Transaction`] came to.
+pub enum CommitOutcome {
+    /// Every part was written.
+    Committed,
+    /// Nothing was written: these conditions did not hold.
+    Refused(Refusal),
+}
+
+/// The parts of a transaction whose conditions did not hold.
+pub struct Refusal(Vec<(KeyKind, Option<Item>)>);
+
+impl Refusal {
+    /// Whether the condition of the part on an item of this kind did not hold.
+    #[must_use]
+    pub fn names(&self, kind: KeyKind) -> bool {
+        self.0.iter().any(|(refused, _)| *refused == kind)
+    }
+
+    /// The item that stood in the way of a [`Transaction::put_new_or_get`].
+    #[must_use]
+    pub fn existing(&self, kind: KeyKind) -> Option<&Item> {
+        self.0.iter().find(|(refused, _)| *refused == kind).and_then(|(_, item)| item.as_ref())
+    }
+}
+
+/// A transaction in the making: at most one part that may be refused on an item of each kind.
+#[derive(Clone)]
+pub struct Transaction {
+    table: Table,
+    parts: Vec<(KeyKind, Result<TransactWriteItem, String>)>,
+}
+
+impl Transaction {
+    /// A transaction without parts.
+    #[must_use]
+    pub fn new(table: &Table) -> Self {
+        Self { table: table.clone(), parts: Vec::new() }
+    }
+
+    /// The name of the table that it writes to.
+    #[must_use]
+    pub fn table_name(&self) -> &str {
+        self.table.name()
+    }
+
+    /// Writes an item that must not exist yet.
+    #[must_use]
+    pub fn put_new(self, item: NewItem) -> Self {
+        self.put_with(item, Put::builder().condition_expression(Condition::ABSENT))
+    }
+
+    /// Writes an item that must not exist yet. If it does, the refusal returns it.
+    #[must_use]
+    pub fn put_new_or_get(self, item: NewItem) -> Self {
+        let put = Put::builder()
+            .condition_expression(Condition::ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        self.put_with(item, put)
+    }
+
+    /// Writes an item, under the condition of `put`.
+    #[must_use]
+    pub fn put_with(self, item: NewItem, put: PutBuilder) -> Self {
+        let kind = item.kind();
+        let put = put.table_name(self.table_name()).set_item(Some(item.into_attributes())).build();
+        self.with(kind, put.map(|put| TransactWriteItem::builder().put(put).build()))
+    }
+
+    /// Sets those of these attributes that the item does not have yet. Creates the item if it does not exist.
+    #[must_use]
+    pub fn put_absent_attributes<const N: usize>(self, key: Key, attributes: [(&str, String); N]) -> Self {
+        let kind = key.kind();
+        let set = attributes.each_ref().map(|(name, _)| format!("{name} = if_not_exists({name}, :{name})"));
+        let mut update = Update::builder()
+            .table_name(self.table_name())
+            .set_key(Some(key.into_attributes()))
+            .update_expression(format!("SET {}", set.join(", ")));
+        for (name, value) in attributes {
+            update = update.expression_attribute_values(format!(":{name}"), AttributeValue::S(value));
+        }
+        self.with(kind, update.build().map(|update| TransactWriteItem::builder().update(update).build()))
+    }
+
+    /// Demands that an item exists, without writing to it.
+    #[must_use]
+    pub fn demand(self, key: Key) -> Self {
+        self.check(key, ConditionCheck::builder().condition_expression(Condition::PRESENT))
+    }
+
+    /// Checks a condition on an item, without writing to it.
+    #[must_use]
+    pub fn check(self, key: Key, check: ConditionCheckBuilder) -> Self {
+        let kind = key.kind();
+        let check = check.table_name(self.table_name()).set_key(Some(key.into_attributes())).build();
+        self.with(kind, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
+    }
+
+    /// Adds a part on an item of this kind.
+    #[must_use]
+    pub fn with(
+        mut self,
+        kind: KeyKind,
+        part: Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError>,
+    ) -> Self {
+        self.parts.push((kind, part.map_err(|error| error.to_string())));
+        self
+    }
+
+    /// Commits, again and again with growing random pauses while others are at the same items. Each
+    /// round is a transaction of its own, with a new token; the tries that the SDK makes of one round
+    /// share theirs, by which DynamoDB knows them for one.
+    pub async fn commit(self) -> Result<CommitOutcome, Error> {
+        let (kinds, parts): (Vec<_>, Vec<_>) = self.parts.into_iter().unzip();
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>();
+        let parts =
+            parts.map_err(|error| Error::defect(format!("TransactWriteItems was not built: {error}")))?;
+        for round in 0..MAX_CONFLICT_ROUNDS {
+            if round > 0 {
+                tokio::time::sleep(errors::pause_before(round)).await;
+            }
+            let call = self.table.client().transact_write_items().set_transact_items(Some(parts.clone()));
+            let Err(error) = call.send().await else {
+                return Ok(CommitOutcome::Committed);
+            };
+            match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    if let Some(refusal) = read(&kinds, cancelled.cancellation_reasons())? {
+                        return Ok(CommitOutcome::Refused(refusal));
+                    }
+                }
+                // Our token was another transaction's: nothing of this one was written.
+                Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {}
+                _ => return Err(errors::from_sdk_error("TransactWriteItems", &error)),
+            }
+        }
+        Err(Error::unavailable("TransactWriteItems met another transaction, round after round"))
+    }
+}
+
+/// Reads a cancelled transaction reason by reason, in the order of its parts
+/// (DynamoDB API Reference, `TransactWriteItems`, "Cancellation reason codes").
+///
+/// `None` where nothing but other transactions stood in the way.
+fn read(kinds: &[KeyKind], reasons: &[CancellationReason]) -> Result<Option<Refusal>, Error> {
+    let mut refused = Vec::new();
+    let mut conflict = false;
+    for (&kind, reason) in kinds.iter().zip(reasons) {
+        match reason.code() {
+            None | Some("None") => {}
+            Some("ConditionalCheckFailed") => {
+                refused.push((kind, reason.item.clone().map(|attributes| Item::new(kind, attributes))));
+            }
+            Some("TransactionConflict") => conflict = true,
+            Some(code @ ("ProvisionedThroughputExceeded" | "ThrottlingError")) => {
+                return Err(Error::unavailable(format!("TransactWriteItems was cancelled: {kind:?} {code}")));
+            }
+            Some(code) => {
+                return Err(Error::defect(format!("TransactWriteItems was cancelled: {kind:?} {code}")));
+            }
+        }
+    }
+    if refused.is_empty() && !conflict {
+        return Err(Error::defect("TransactWriteItems was cancelled without a reason"));
+    }
+    Ok((!refused.is_empty()).then_some(Refusal(refused)))
+}
