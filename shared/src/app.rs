@@ -70,6 +70,7 @@ impl App {
 
     /// What verifies tokens; `None` in a function that takes none.
     #[must_use]
+    #[allow(dead_code, reason = "`users doctor` explains tokens with it")]
     pub fn token_verifier(&self) -> Option<&TokenVerifier> {
         self.tokens.as_ref()
     }

@@ -69,8 +69,8 @@ impl Clock {
         }))
     }
 
-    #[allow(dead_code, reason = "tests set the time")]
     /// A clock that stands still until [`ManualClock::advance`] or [`ManualClock::set`] moves it.
+    #[allow(dead_code, reason = "tests set the time")]
     #[must_use]
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
         let hand = ManualClock(Arc::new(AtomicI64::new(start.0)));
@@ -95,6 +95,7 @@ impl fmt::Debug for Clock {
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicI64>);
 
+#[allow(dead_code, reason = "tests set the time")]
 impl ManualClock {
     /// The moment this clock shows.
     #[must_use]

@@ -27,6 +27,7 @@ use crate::telemetry;
 #[derive(Clone, Copy)]
 pub struct Endpoint {
     /// The function's name.
+    #[allow(dead_code, reason = "the local system and the tests name functions")]
     pub name: &'static str,
     /// The HTTP method.
     pub method: &'static str,

@@ -4,9 +4,9 @@
 
 use std::fmt;
 
-/// Everything that is wrong with the settings.
+/// Everything that is wrong with the settings: each wrong setting, with the reason.
 #[derive(Debug, PartialEq, Eq)]
-pub struct SettingsError(Vec<String>);
+pub struct SettingsError(pub Vec<String>);
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,17 +21,14 @@ impl SettingsError {
     pub fn new(setting: &str, why: impl fmt::Display) -> Self {
         Self(vec![format!("{setting} {why}")])
     }
-
-    /// Each wrong setting, with the reason.
-    #[must_use]
-    pub fn each(&self) -> &[String] {
-        &self.0
-    }
 }
+
+/// Returns the value of an environment variable.
+type Variable<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Reads settings and collects everything that is wrong with them.
 pub struct SettingsReader<'a> {
-    variable: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    variable: Box<Variable<'a>>,
     wrong: Vec<String>,
 }
 

@@ -51,6 +51,7 @@ pub fn init() {
 
 /// Starts logging as in Lambda, at the finest level that can be set, to what `writer` makes: so a test
 /// reads the very lines that CloudWatch would. Calling it again changes nothing.
+#[allow(dead_code, reason = "tests read the log")]
 pub fn init_to<W: Write + 'static>(writer: impl Fn() -> W + Send + Sync + 'static) {
     let _ = lambda_lines(LevelFilter::TRACE, "test".to_owned(), writer).try_init();
 }

@@ -133,7 +133,7 @@ fn cognito(fields: &Fields) -> Fields {
     user.translated
 }
 
-/// A user of Keycloak ("ImportOutcome and exporting realms"; `UserRepresentation`).
+/// A user of Keycloak ("Importing and exporting realms"; `UserRepresentation`).
 fn keycloak(fields: &Fields) -> Fields {
     let mut user = Translation::of(fields);
     user.take("UserId", &["id"]);

@@ -76,7 +76,7 @@ impl Explainer<'_> {
         const NO_JWT: &str = "a token is three parts in base64url with dots between them. An opaque one is what some \
                               providers give where no audience was asked for";
         let jws = Jws::parse(token).map_err(|why| ("form", why, NO_JWT))?;
-        findings.add(Standing::Right, "alg", format!("{:?}", jws.algorithm()), None);
+        findings.add(Standing::Right, "alg", format!("{:?}", jws.algorithm), None);
         let signed = match self.0.keys.keys_for(jws.key_id()).await {
             Ok(keys) => look_at_signature(&jws, &keys, findings),
             Err(error) => {

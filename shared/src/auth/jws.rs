@@ -17,7 +17,8 @@ const DEMANDS: [&str; 4] = ["crit", "enc", "zip", "b64"];
 
 /// A JWS whose signature nobody has looked at yet.
 pub struct Jws<'a> {
-    algorithm: Algorithm,
+    /// The algorithm that it says has signed it.
+    pub algorithm: Algorithm,
     key_id: Option<String>,
     /// What is signed: the header, a dot, the payload.
     message: &'a str,
@@ -58,12 +59,6 @@ impl<'a> Jws<'a> {
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
-    }
-
-    /// The algorithm that it says has signed it.
-    #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
     }
 
     /// The payload, if the key that the header names has signed it, with that key's own algorithm.

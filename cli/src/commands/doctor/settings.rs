@@ -60,7 +60,7 @@ impl Settings {
         let config = match config {
             Ok(config) => config,
             Err(error) => {
-                for wrong in error.each() {
+                for wrong in &error.0 {
                     report.add(Check::new("settings", State::Wrong, wrong).advise(HOW));
                 }
                 return None;
