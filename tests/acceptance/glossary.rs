@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::security::read_sources;
 
 /// Where the sources of the crates lie that the glossary names.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("shared", "shared/src"),
+    ("operator", "operator/src"),
     ("users", "cli/src"),
     ("refresh_signing_keys", "functions/refresh-signing-keys/src"),
     ("acceptance", "tests/acceptance"),
