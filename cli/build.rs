@@ -1,11 +1,15 @@
 //! Takes what the console serves of Swagger UI out of the archive that `utoipa-swagger-ui-vendored` carries. Each
-//! file stays compressed as it is there, in a gzip frame, which every browser takes.
+//! file stays compressed as it is there, in a gzip frame, which every browser takes. Writes `openapi.yaml` as JSON.
 
 use std::path::Path;
 use std::{env, error::Error, fs};
 
 use rawzip::{CompressionMethod, ZipArchive};
+use serde_json::Value;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use yaml_rust2::{Yaml, YamlLoader};
+
+const OPENAPI: &str = "../openapi.yaml";
 
 /// The files, as they are called in the archive's one folder.
 const COMPRESSED: [&str; 2] = ["dist/swagger-ui-bundle.js", "dist/swagger-ui.css"];
@@ -13,7 +17,11 @@ const STORED: &str = "NOTICE";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={OPENAPI}");
     let out = env::var("OUT_DIR")?;
+    let openapi = YamlLoader::load_from_str(&fs::read_to_string(OPENAPI)?)?;
+    let openapi = openapi.first().and_then(to_json).ok_or("openapi.yaml holds what JSON cannot")?;
+    fs::write(Path::new(&out).join("openapi.json"), format!("{openapi:#}\n"))?;
     let archive = ZipArchive::from_slice(SWAGGER_UI_VENDORED)?;
     let mut missing = COMPRESSED.len() + 1;
     for entry in archive.entries() {
@@ -46,4 +54,25 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn gzip(deflated: &[u8], crc32: u32, size: u32) -> Vec<u8> {
     let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     [&header, deflated, &crc32.to_le_bytes(), &size.to_le_bytes()].concat()
+}
+
+/// The same in JSON; `None` if a part has no like there.
+fn to_json(yaml: &Yaml) -> Option<Value> {
+    Some(match yaml {
+        Yaml::String(text) => text.as_str().into(),
+        Yaml::Integer(number) => (*number).into(),
+        Yaml::Real(_) => yaml.as_f64()?.into(),
+        Yaml::Boolean(boolean) => (*boolean).into(),
+        Yaml::Null => Value::Null,
+        Yaml::Array(values) => values.iter().map(to_json).collect::<Option<_>>()?,
+        Yaml::Hash(members) => {
+            // A status is a number in YAML and a name in JSON.
+            let name = |key: &Yaml| {
+                key.as_str().map(str::to_owned).or_else(|| key.as_i64().map(|key| key.to_string()))
+            };
+            let members = members.iter().map(|(key, value)| Some((name(key)?, to_json(value)?)));
+            Value::Object(members.collect::<Option<_>>()?)
+        }
+        Yaml::Alias(_) | Yaml::BadValue => return None,
+    })
 }

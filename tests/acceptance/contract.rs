@@ -18,7 +18,7 @@ use crate::harness::{ACME, Answer, ENDPOINTS, Invocation, JANE, World};
 
 const OPENAPI: &str = include_str!("../../openapi.yaml");
 /// Headers that are the connection's or, as the media type, described elsewhere.
-const TRANSPORT: [&str; 3] = ["content-type", "content-length", "date"];
+const TRANSPORT: [&str; 4] = ["content-type", "content-length", "date", "vary"];
 
 /// A request, as its client sent it.
 pub struct Sent<'a> {
@@ -222,7 +222,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().unwrap().into_owned()
 }
 
-fn to_json(yaml: &Yaml) -> Value {
+pub fn to_json(yaml: &Yaml) -> Value {
     match yaml {
         Yaml::String(text) => text.as_str().into(),
         Yaml::Integer(number) => (*number).into(),

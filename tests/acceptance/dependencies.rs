@@ -8,7 +8,7 @@ use crate::harness::{ENDPOINTS, built_binaries};
 
 /// What only the local system may link: its database, its HTTP server, its command line.
 const LOCAL_ONLY: &[&str] =
-    &["users", "askama", "dynoxide-rs", "rusqlite", "libsqlite3-sys", "axum", "clap", "anstream"];
+    &["users", "askama", "dynoxide-rs", "rusqlite", "libsqlite3-sys", "clap", "anstream"];
 /// A second TLS stack, or a second set of primitives.
 const SECOND_STACKS: &[&str] = &["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls", "rsa"];
 

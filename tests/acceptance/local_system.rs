@@ -198,7 +198,7 @@ async fn a_signal_ends_it_once_requests_in_flight_have_their_answers() {
         let mut stream = TcpStream::connect(served.client.address()).await.unwrap();
         let body = r#"{"FirstName":"In","LastName":"Flight","Email":"flight@example.com"}"#;
         let head = format!(
-            "POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: {}\r\n\
+            "POST /api/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: {}\r\n\
              Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
             served.admin(),
             body.len()

@@ -17,6 +17,7 @@ mod key_pairs;
 mod attacks;
 mod authorization;
 mod binaries;
+mod browser;
 mod calls;
 mod check_user_exists;
 mod command_line;

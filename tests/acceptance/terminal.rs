@@ -59,7 +59,8 @@ async fn every_command_prints_the_json_that_is_documented() {
     std::fs::write(&rows, "FirstName,LastName,Email\nAnn,Archer,ann@example.com\n").unwrap();
     let (rows, file) = (rows.to_str().unwrap(), directory.path().join("out.jsonl"));
     // In this order.
-    let runs: [(&str, &[&str], &[&str]); 18] = [
+    let port = world.system.api_address.port().to_string();
+    let runs: [(&str, &[&str], &[&str]); 19] = [
         ("token", &["--user", JANE, "--organization", ACME, "--role", "Admin"], &["--data-dir", data_dir]),
         ("table create", &[], &another_table),
         ("table describe", &[], &table),
@@ -76,6 +77,7 @@ async fn every_command_prints_the_json_that_is_documented() {
         ("export", &[file.to_str().unwrap()], &table),
         ("delete", &["--id", JANE, "--yes"], &table),
         ("doctor", &[], &table),
+        ("health", &["--port", &port], &[]),
         ("completions", &["bash"], &[]),
         ("man", &[], &[]),
     ];

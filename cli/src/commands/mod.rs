@@ -6,6 +6,7 @@ mod delete;
 mod doctor;
 mod export;
 mod failure;
+mod health;
 mod import;
 mod man;
 mod member;
@@ -106,6 +107,9 @@ enum Command {
         after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
+    /// Says whether a local system on this machine is well, for a container's health check
+    #[command(after_help = "Example:\n  users health --port 3000")]
+    Health(health::Health),
     /// Prints the completions of `users` for a shell
     #[command(
         after_help = "Example:\n  users completions bash > ~/.local/share/bash-completion/completions/users"
@@ -156,6 +160,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Import(import) => import::run(import, output).await,
             Command::Export(export) => export::run(export, output).await,
             Command::Doctor(doctor) => doctor::run(doctor, output).await,
+            Command::Health(health) => health::run(health, output).await,
             Command::Completions(completions) => completions::run(&completions, output),
             Command::Man(man) => man::run(&man, output),
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::telemetry;
 
 use super::{DATA_DIR, DYNAMODB_PORT, Failure, Output, print};
-use crate::local::{self, JANE, LocalSystem, Options};
+use crate::local::{self, JANE, LocalSystem, Options, Origin};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -25,9 +25,17 @@ pub(super) struct Serve {
     /// The table's name; it is created and gets demo data where there is none
     #[arg(long, default_value = local::TABLE_NAME)]
     table: String,
-    /// The address to listen on
+    /// The address that the API listens on; 0.0.0.0 opens it to other machines. The console and the DynamoDB API answer
+    /// this machine alone, whatever it is
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+    /// A web origin (scheme, host and port) whose pages may call the API; may be given more than once. Pages of this
+    /// machine, on any port, always may
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<Origin>,
+    /// Answer without CORS headers, like an installation without `AllowedOrigins`
+    #[arg(long, conflicts_with = "allow_origin")]
+    no_cors: bool,
     /// Where the table and the signing key are kept
     #[arg(long, default_value = DATA_DIR)]
     data_dir: PathBuf,
@@ -44,6 +52,8 @@ impl Default for Serve {
             endpoint_url: None,
             table: local::TABLE_NAME.to_owned(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            allow_origin: Vec::new(),
+            no_cors: false,
             data_dir: DATA_DIR.into(),
             memory: false,
         }
@@ -62,13 +72,31 @@ struct View {
 
 pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure> {
     shared::function::log_panics_without_their_message();
-    let Serve { port, dynamodb_port, endpoint_url: dynamodb_url, table: table_name, host, data_dir, memory } =
-        arguments;
+    let Serve {
+        port,
+        dynamodb_port,
+        endpoint_url: dynamodb_url,
+        table: table_name,
+        host,
+        allow_origin: allowed_origins,
+        no_cors,
+        data_dir,
+        memory,
+    } = arguments;
     let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
     let kept = if dynamodb_url.is_some() { format!("in the table; the signing key: {kept}") } else { kept };
     let data_dir = (!memory).then_some(data_dir);
-    let options =
-        Options { host, port, dynamodb_port, dynamodb_url, table_name, data_dir, ..Options::default() };
+    let options = Options {
+        host,
+        port,
+        dynamodb_port,
+        cors: !no_cors,
+        allowed_origins,
+        dynamodb_url,
+        table_name,
+        data_dir,
+        ..Options::default()
+    };
     // Asked for before anything is said, so that a signal right after is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
@@ -76,7 +104,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
     telemetry::init();
     if output.json {
         output.record(&View {
-            api: format!("http://{}", system.api_address),
+            api: system.api_url(),
             dynamo_db: system.dynamodb_url.clone(),
             table_name: system.table.name().to_owned(),
             data: kept.clone(),
@@ -114,11 +142,32 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
+/// What other machines can reach, and where: lines with a name each. None if the system answers this machine alone.
+fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
+    if system.is_private() {
+        return Vec::new();
+    }
+    let addresses = system.outside_addresses().into_iter().map(|address| format!("http://{address}"));
+    let addresses: Vec<_> = addresses.collect();
+    let addresses = if addresses.is_empty() {
+        "no address that leads elsewhere".to_owned()
+    } else {
+        addresses.join(", ")
+    };
+    vec![
+        ("Outside", addresses),
+        (
+            "Exposed",
+            "the API, to every machine that reaches this one; not the console, not DynamoDB".to_owned(),
+        ),
+    ]
+}
+
 /// Where everything is, and a command to copy for each endpoint.
 fn greeting(system: &LocalSystem, kept: &str) -> String {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();
-    let api = format!("http://{}", system.api_address);
+    let api = system.api_url();
     let token =
         |role: &str| format!("-H \"Authorization: Bearer {}\"", system.token(&local::claims_of_jane(role)));
     let (admin, customer) = (token("Admin"), token("Customer"));
@@ -131,7 +180,7 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
         ("DynamoDB", format!("{}, table {}", system.dynamodb_url, system.table.name())),
         ("Data", kept.to_owned()),
     ];
-    for (name, place) in places {
+    for (name, place) in places.into_iter().chain(exposure(system)) {
         let _ = writeln!(text, "{bold}{name:<10}{bold:#}{place}");
     }
     let examples = [

@@ -1,8 +1,7 @@
 //! An HTTP server in API Gateway's place: each request becomes a payload-2.0 event for the handler
-//! of its route, and the handler's answer becomes the HTTP answer. The console answers beside it.
+//! of its route, and the handler's answer becomes the HTTP answer. The console and the documents answer beside it.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,92 +9,73 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::{Value, json};
 use shared::function;
 use shared::http::Event;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Function;
 use super::console::Console;
+use super::cors::Cors;
+use super::documents::Documents;
+use super::guard::ApiGuard;
+use super::server::{self, Answer, Listeners, read_body};
 
 /// The largest body that API Gateway takes ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
-/// How long a client may take to send the head of a request, and again its body.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time-out of the functions in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves until `stopped` turns true, then until every request in flight has its answer.
-pub(super) async fn serve(
-    listener: TcpListener,
-    functions: Arc<[Function]>,
-    console: Arc<Console>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
-    let connections = GracefulShutdown::new();
-    let stop = async move {
-        let _ = stopped.wait_for(|&stopped| stopped).await;
-    };
-    tokio::pin!(stop);
-    loop {
-        let (stream, peer) = tokio::select! {
-            () = &mut stop => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                // Out of file handles, say: what frees one is a connection that ends.
-                Err(error) => {
-                    tracing::warn!("a connection was not accepted: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
+/// What answers at the API's address.
+pub(super) struct Gateway {
+    pub(super) guard: Arc<ApiGuard>,
+    /// `None` to answer as an HTTP API without CORS does.
+    pub(super) cors: Option<Cors>,
+    pub(super) functions: Arc<[Function]>,
+    pub(super) console: Console,
+    pub(super) documents: Documents,
+}
+
+impl Gateway {
+    /// Serves until `stopped` turns true, then until every request in flight has its answer.
+    pub(super) async fn serve(self, listeners: Listeners, stopped: watch::Receiver<bool>) {
+        let gateway = Arc::new(self);
+        let service = move |peer, request| {
+            let gateway = gateway.clone();
+            async move { gateway.answer(peer, request).await }
         };
-        let (functions, console) = (functions.clone(), console.clone());
-        let answer = service_fn(move |request| {
-            let (functions, console) = (functions.clone(), console.clone());
-            async move { Ok::<_, Infallible>(answer(&functions, &console, peer.ip(), request).await) }
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), answer);
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            // A client that went away is its own affair.
-            let _ = connection.await;
-        });
+        listeners.serve(Arc::new(service), stopped).await;
     }
-    drop(listener);
-    connections.shutdown().await;
-}
 
-async fn answer(
-    functions: &[Function],
-    console: &Console,
-    peer: IpAddr,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
-    let (head, body) = request.into_parts();
-    match console.answer(&head, peer).await {
-        Some(answer) => answer,
-        None => console.requests.watch(&head, answer_of_the_api(functions, peer, &head, body)).await,
+    async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        if let Some(answer) = self.console.answer(&head, peer).await {
+            return answer;
+        }
+        if let Err(refused) = self.guard.check(&head, peer) {
+            return gateway_message(StatusCode::FORBIDDEN, refused.message());
+        }
+        if let Some(preflight) = self.cors.as_ref().and_then(|cors| cors.preflight(&head)) {
+            return preflight;
+        }
+        let mut answer = match self.documents.answer(&head).await {
+            Some(answer) => answer,
+            None => {
+                self.console.requests.watch(&head, call_function(&self.functions, peer, &head, body)).await
+            }
+        };
+        if let Some(cors) = &self.cors {
+            cors.add_to(&head.headers, answer.headers_mut());
+        }
+        answer
     }
 }
 
-async fn answer_of_the_api(
-    functions: &[Function],
-    peer: IpAddr,
-    head: &Parts,
-    body: Incoming,
-) -> Response<Full<Bytes>> {
+async fn call_function(functions: &[Function], peer: IpAddr, head: &Parts, body: Incoming) -> Answer {
     let route = functions.iter().find(|Function { endpoint, .. }| {
         endpoint.path == head.uri.path() && endpoint.method == head.method.as_str()
     });
@@ -103,12 +83,12 @@ async fn answer_of_the_api(
         return gateway_message(StatusCode::NOT_FOUND, "Not Found");
     };
 
-    let body = match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let body = match read_body(body, MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(StatusCode::PAYLOAD_TOO_LARGE) => {
             return gateway_message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         }
-        _ => return gateway_message(StatusCode::BAD_REQUEST, "Bad Request"),
+        Err(status) => return gateway_message(status, "Bad Request"),
     };
     let event = event(head, &body, peer, &format!("{} {}", endpoint.method, endpoint.path));
     let Ok(event) = serde_json::from_value::<Event>(event) else {
@@ -117,7 +97,7 @@ async fn answer_of_the_api(
     into_http(&function::respond(*endpoint, app, event.into(), FUNCTION_TIMEOUT).await)
 }
 
-fn into_http(answer: &shared::http::Response) -> Response<Full<Bytes>> {
+fn into_http(answer: &shared::http::Response) -> Answer {
     let mut response = Response::builder().status(answer.status());
     for (name, value) in answer.headers() {
         response = response.header(*name, value);
@@ -128,11 +108,8 @@ fn into_http(answer: &shared::http::Response) -> Response<Full<Bytes>> {
 }
 
 /// An answer of API Gateway's own.
-fn gateway_message(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(json!({ "message": message }).to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+fn gateway_message(status: StatusCode, message: &str) -> Answer {
+    server::answer(status, "application/json", json!({ "message": message }).to_string())
 }
 
 /// The event of a request, in full (API Gateway Developer Guide, "Create AWS Lambda proxy

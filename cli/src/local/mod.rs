@@ -2,14 +2,19 @@
 //! run in Lambda, and a real DynamoDB API behind the same AWS SDK client.
 
 mod console;
+mod cors;
 mod data_dir;
 mod demo;
+mod documents;
 mod dynamodb;
 mod gateway;
+mod guard;
+mod origin;
+mod server;
 mod signing_key;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +24,19 @@ use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::table::{StoredSigningKeys, Table};
 use shared::{App, Endpoint};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use console::{Console, RequestLog};
+use cors::Cors;
+use documents::Documents;
+use gateway::Gateway;
+use guard::ApiGuard;
+use server::Listeners;
 
 pub(crate) use demo::claims_of_jane;
 pub use demo::{ACME, GLOBEX, JANE};
+pub use origin::{InvalidOrigin, Origin};
 pub use signing_key::{SigningKey, TokenClaims};
 
 /// The `iss` of the local system's tokens.
@@ -52,12 +62,17 @@ pub const ENDPOINTS: [Endpoint; 6] = [
 /// How a local system is to run.
 #[derive(Clone)]
 pub struct Options {
-    /// The address that both servers listen on.
+    /// The address that the API listens on, besides this machine's own. The console and the DynamoDB API answer this
+    /// machine alone, whatever it is.
     pub host: IpAddr,
     /// The API's port; 0 for any that is free.
     pub port: u16,
     /// The DynamoDB API's port; 0 for any that is free.
     pub dynamodb_port: u16,
+    /// Whether pages of this machine and of `allowed_origins` may call the API from a browser.
+    pub cors: bool,
+    /// The origins of other machines whose pages may call the API.
+    pub allowed_origins: Vec<Origin>,
     /// A DynamoDB API that runs elsewhere, in place of one of its own.
     pub dynamodb_url: Option<String>,
     /// The table's name.
@@ -90,6 +105,8 @@ impl Default for Options {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             dynamodb_port: 0,
+            cors: true,
+            allowed_origins: Vec::new(),
             dynamodb_url: None,
             table_name: TABLE_NAME.to_owned(),
             data_dir: None,
@@ -133,18 +150,26 @@ pub struct LocalSystem {
 impl LocalSystem {
     /// Starts everything; it answers when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { host, port, dynamodb_port, dynamodb_url, table_name, data_dir, clock, observer } =
-            options;
-        let api_listener = listen(host, port, "--port").await?;
-        let address = |listener: &TcpListener| {
-            listener.local_addr().map_err(|error| StartError(format!("the socket has no address: {error}")))
-        };
-        let api_address = address(&api_listener)?;
-        let (dynamodb_url, dynamodb_listener) = if let Some(url) = dynamodb_url {
+        let Options {
+            host,
+            port,
+            dynamodb_port,
+            cors,
+            allowed_origins,
+            dynamodb_url,
+            table_name,
+            data_dir,
+            clock,
+            observer,
+        } = options;
+        let api_listeners = Listeners::bind(host, port, "--port").await?;
+        let api_address = api_listeners.address();
+        let (dynamodb_url, dynamodb_listeners) = if let Some(url) = dynamodb_url {
             (url, None)
         } else {
-            let listener = listen(host, dynamodb_port, "--dynamodb-port").await?;
-            (format!("http://{}", address(&listener)?), Some(listener))
+            let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let listeners = Listeners::bind(loopback, dynamodb_port, "--dynamodb-port").await?;
+            (format!("http://{}", listeners.address()), Some(listeners))
         };
         let signing_key = match &data_dir {
             Some(data_dir) => data_dir::prepare(data_dir).and_then(|()| SigningKey::kept_in(data_dir)),
@@ -153,8 +178,8 @@ impl LocalSystem {
         let signing_key = Arc::new(signing_key.map_err(StartError)?);
 
         let (stop_dynamodb, stopped) = watch::channel(false);
-        let start = |listener| dynamodb::start(listener, data_dir.as_deref(), stopped);
-        let dynamodb = dynamodb_listener.map(start).transpose().map_err(StartError)?;
+        let start = |listeners| dynamodb::start(listeners, data_dir.as_deref(), stopped);
+        let dynamodb = dynamodb_listeners.map(start).transpose().map_err(StartError)?;
         let functions_table = local_table(&table_name, &dynamodb_url);
         let table = OperatorTable::new(&functions_table);
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
@@ -169,15 +194,19 @@ impl LocalSystem {
         })?;
 
         let functions = functions(&functions_table, &clock, observer.as_ref()).await?;
-        let console = Arc::new(Console {
+        let guard = Arc::new(ApiGuard { is_open: !host.to_canonical().is_loopback(), allowed_origins });
+        let console = Console {
             table: table.clone(),
             signing_key: signing_key.clone(),
             exists_limit: config(check_user_exists::ENDPOINT, table.name())?.exists_limit,
             requests: RequestLog::new(clock.clone()),
             clock: clock.clone(),
-        });
+        };
+        let cors = cors.then(|| Cors::new(guard.clone()));
+        let documents = Documents { table: functions_table };
+        let gateway = Gateway { guard, cors, functions, console, documents };
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(gateway::serve(api_listener, functions, console, stopped));
+        let gateway = tokio::spawn(gateway.serve(api_listeners, stopped));
         Ok(Self {
             api_address,
             dynamodb_url,
@@ -190,6 +219,34 @@ impl LocalSystem {
             stop_dynamodb,
             dynamodb,
         })
+    }
+
+    /// Where this machine's programs reach the API.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.api_address.port());
+        format!("http://{}", if self.is_private() { self.api_address } else { loopback })
+    }
+
+    /// Whether no other machine can reach it.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.api_address.ip().to_canonical().is_loopback()
+    }
+
+    /// The API's addresses for other machines; none if it answers this machine alone.
+    #[must_use]
+    pub fn outside_addresses(&self) -> Vec<SocketAddr> {
+        let (host, port) = (self.api_address.ip(), self.api_address.port());
+        let hosts = match host {
+            IpAddr::V4(host) if host.is_unspecified() => vec![route_address(V4_ELSEWHERE)],
+            IpAddr::V6(host) if host.is_unspecified() => {
+                vec![route_address(V4_ELSEWHERE), route_address(V6_ELSEWHERE)]
+            }
+            _ if self.is_private() => vec![],
+            host => vec![Some(host)],
+        };
+        hosts.into_iter().flatten().map(|host| SocketAddr::new(host, port)).collect()
     }
 
     /// A token of this system.
@@ -224,15 +281,19 @@ impl LocalSystem {
     }
 }
 
-async fn listen(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind((host, port)).await.map_err(|error| {
-        StartError(match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("port {port} is in use: choose another with {flag}, or {flag} 0 for any that is free")
-            }
-            _ => format!("cannot listen on {host} port {port}: {error}"),
-        })
-    })
+/// Addresses of no machine (RFC 5737, RFC 3849), which only routes to elsewhere lead to.
+const V4_ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+const V6_ELSEWHERE: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 9);
+
+/// This machine's address on the route to `target`, if there is such a route. Nothing is sent.
+fn route_address(target: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr =
+        if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(target).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
 /// A function of the local system: what is deployed as a Lambda of its own has an app of its own.

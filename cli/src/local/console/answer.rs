@@ -7,8 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use shared::Error;
 
-/// An answer over HTTP.
-pub(in crate::local) type HttpAnswer = Response<Full<Bytes>>;
+pub(in crate::local) use crate::local::server::Answer as HttpAnswer;
 
 /// What a page may load, and from where: nothing but what it is given here.
 #[derive(Clone, Copy)]
@@ -69,9 +68,9 @@ pub(super) fn redirect(to: &str) -> Result<HttpAnswer, Refusal> {
     Ok(answer)
 }
 
-/// The answer to a request that does not come from this machine, or does not know that it does.
-pub(super) fn forbidden() -> HttpAnswer {
-    let message = "The console answers this machine alone, under a name such as localhost.\n";
+/// The answer to a request that the guard refuses.
+pub(super) fn forbidden(why: &str) -> HttpAnswer {
+    let message = format!("The console answers this machine alone. {why}\n");
     answer(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", Policy::Page, message.into())
 }
 

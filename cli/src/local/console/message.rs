@@ -6,6 +6,7 @@ use shared::error::ErrorKind;
 
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::Layout;
+use crate::local::server;
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -31,5 +32,6 @@ pub(super) fn page(refusal: Refusal) -> HttpAnswer {
         }
     };
     let message = Message { layout: Layout::of(""), heading, text: &text };
-    answer::page(status, Policy::Page, &message).unwrap_or_else(|_| answer::forbidden())
+    answer::page(status, Policy::Page, &message)
+        .unwrap_or_else(|_| server::empty(StatusCode::INTERNAL_SERVER_ERROR))
 }

@@ -2,7 +2,6 @@
 //! alone, answers this machine alone, and changes nothing.
 
 mod answer;
-mod guard;
 mod layout;
 mod message;
 mod organizations;
@@ -26,6 +25,7 @@ use shared::table::timestamp_to_text;
 pub(super) use requests::{RequestLog, note_call};
 
 use super::SigningKey;
+use super::guard;
 use answer::{HttpAnswer, Refusal};
 
 /// The console of a local system.
@@ -79,8 +79,8 @@ impl Console {
         if head.method != Method::GET || !(path == "/" || path.starts_with("/console/")) {
             return None;
         }
-        if !guard::admits(head, peer) {
-            return Some(answer::forbidden());
+        if let Err(refused) = guard::check_private(head, peer) {
+            return Some(answer::forbidden(refused.message()));
         }
         if let Some(asset) = answer::asset(path) {
             return Some(asset);
