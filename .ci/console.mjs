@@ -1,15 +1,19 @@
 // The console in a real browser: every request of the reference, the pages by keyboard, accessibility, both themes
-// and both widths. Any console message that is an error, and any request to another origin, fails it.
+// and both widths. Any console message that is an error, and any request to another origin, fails it. Then pages of
+// other servers: one on this machine calls the API, a foreign one gets nothing. With `--no-cors`, which the local system
+// then has too, none gets anything.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
-const { CHROMIUM, CONSOLE_URL, NODE_MODULES } = process.env;
+const { API_URL, CHROMIUM, CONSOLE_URL, DYNAMODB_URL, NODE_MODULES } = process.env;
 const require = createRequire(`${NODE_MODULES}/`);
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const origin = new URL(CONSOLE_URL).origin;
+const noCors = process.argv.includes('--no-cors');
 const keepScreenshots = process.argv.includes('--screenshots');
 const folder = new URL('../docs/screenshots/', import.meta.url).pathname;
 const ACME = '6d24ab9faf9e034e881fcd97';
@@ -30,7 +34,9 @@ const PAGES = {
 const browser = await chromium.launch({
   executablePath: CHROMIUM,
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+    '--disable-component-update', '--disable-sync',
+    // What DNS rebinding does: a foreign name leads to this machine.
+    '--host-resolver-rules=MAP foreign.example 127.0.0.1'],
 });
 
 /** A window of its own, in which whatever is wrong is noted. `expected` are statuses that are no faults. */
@@ -175,10 +181,128 @@ async function look() {
   console.log('pages: accessible and within the edge, light and dark, at 1280 and 390 px');
 }
 
+/** Opens a page of another server under this host name, runs `script` in it and closes it. */
+async function fromAnotherServer(host, script, argument) {
+  const server = createServer((_, answer) => {
+    answer.setHeader('Content-Type', 'text/html');
+    answer.end('<!doctype html><title>Another server</title>');
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(`http://${host}:${server.address().port}/`);
+    return await page.evaluate(script, argument);
+  } finally {
+    await context.close();
+    server.close();
+  }
+}
+
+/** In a page: what each request gets. */
+async function ask(requests) {
+  const answers = [];
+  for (const [url, options] of requests) {
+    try {
+      const answer = await fetch(url, options);
+      const headers = Object.fromEntries(answer.headers);
+      answers.push({ status: answer.status, body: await answer.text(), headers });
+    } catch (error) {
+      answers.push(error.name);
+    }
+  }
+  return answers;
+}
+
+const EXISTS = `${API_URL}/api/users/exists?Email=jane%40example.com`;
+const LIST_TABLES = [DYNAMODB_URL, {
+  method: 'POST',
+  headers: {
+    Authorization: 'AWS4-HMAC-SHA256 Credential=local/20260102/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+    'Content-Type': 'application/x-amz-json-1.0',
+    'X-Amz-Date': '20260102T030405Z',
+    'X-Amz-Target': 'DynamoDB_20120810.ListTables',
+  },
+  body: '{}',
+}];
+
+/** A page that is served on another port of this machine calls the API, and nothing else. */
+async function localPage() {
+  const { page, close } = await open();
+  await page.goto(CONSOLE_URL);
+  const token = await page.locator('[data-role=Admin]').getAttribute('data-token');
+  await close();
+  const create = (headers) => [`${API_URL}/api/users`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify({ FirstName: 'Grace', LastName: 'Hopper', Email: 'grace@example.com' }),
+  }];
+  for (const host of ['localhost', '127.0.0.1']) {
+    const [exists, created, refused, ...others] = await fromAnotherServer(host, ask, [
+      [EXISTS], create({ Authorization: `Bearer ${token}` }), create({ Authorization: 'Bearer none' }),
+      [CONSOLE_URL], [`${origin}/console/users`], LIST_TABLES,
+    ]);
+    assert.deepEqual([exists.status, exists.body], [200, '{"UserExists":true}']);
+    assert.match(exists.headers.ratelimit, /r=/);
+    assert.ok(exists.headers['ratelimit-policy'] && exists.headers['x-request-id']);
+    assert.equal(created.status, host === 'localhost' ? 201 : 200);
+    assert.equal(JSON.parse(created.body).Email, 'grace@example.com');
+    assert.equal(refused.status, 401);
+    assert.match(refused.headers['www-authenticate'], /^Bearer/);
+    assert.equal(JSON.parse(refused.body).traceId, refused.headers['x-request-id']);
+    assert.deepEqual(others, ['TypeError', 'TypeError', 'TypeError'], 'the console and the DynamoDB API');
+  }
+  console.log('a page on another port: calls the API and reads its answers and headers, and nothing else');
+}
+
+/** A page gets nothing from any listener, and nothing happens. */
+async function nothingFor(host) {
+  const urls = [[EXISTS], [`${API_URL}/api/users/profile`, { headers: { Authorization: 'Bearer none' } }],
+    [`${API_URL}/openapi.json`], [CONSOLE_URL], [`${origin}/console/users`], LIST_TABLES];
+  assert.deepEqual(await fromAnotherServer(host, ask, urls), urls.map(() => 'TypeError'), host);
+}
+
+/** The same for a foreign page, for what it embeds, and under a foreign name that leads to this machine. */
+async function foreignPage() {
+  await nothingFor('foreign.example');
+  const blind = [EXISTS, CONSOLE_URL, DYNAMODB_URL].map((url) => [url, { mode: 'no-cors' }]);
+  const [, method] = LIST_TABLES;
+  blind.push([DYNAMODB_URL, { ...method, headers: { 'Content-Type': 'text/plain' }, mode: 'no-cors' }]);
+  for (const answer of await fromAnotherServer('foreign.example', ask, blind)) {
+    assert.ok(answer === 'TypeError' || answer.body === '', JSON.stringify(answer));
+  }
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  for (const url of [EXISTS, CONSOLE_URL, DYNAMODB_URL]) {
+    const rebound = new URL(url);
+    rebound.hostname = 'foreign.example';
+    // The DynamoDB API's answer is no page: the browser would download it.
+    const [answer] = await Promise.all([page.waitForResponse(rebound.href), page.goto(rebound.href).catch(() => {})]);
+    assert.equal(answer.status(), 403, rebound.href);
+    if (url === EXISTS) {
+      const same = await page.evaluate(ask, [[rebound.href], [`${new URL(rebound).origin}/api/users`, { method: 'POST', body: '{}' }]]);
+      assert.deepEqual(same.map(({ status }) => status), [403, 403], 'by a page of that name');
+    }
+  }
+  // A request that reached the function would be counted.
+  const counted = await context.newPage();
+  await counted.goto(`${origin}/console/rate-limits`);
+  await counted.getByText('No client was counted lately.').waitFor();
+  await context.close();
+  console.log('a foreign page: gets nothing from the API, the console and the DynamoDB API, under a foreign name neither');
+}
+
 try {
-  await reference();
-  await keyboard();
-  await look();
+  await foreignPage();
+  if (noCors) {
+    await nothingFor('localhost');
+    console.log('without CORS: nor does a page on another port of this machine');
+  } else {
+    await reference();
+    await keyboard();
+    await look();
+    await localPage();
+  }
 } finally {
   await browser.close();
 }
