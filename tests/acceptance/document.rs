@@ -212,7 +212,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "The user’s first name.",
-                &["create_user::names_are_trimmed_and_have_1_to_100_characters_without_control_characters"],
+                &["create_user::names_are_trimmed_and_have_1_to_100_visible_characters"],
             ),
             (
                 "Example: \"Jane\"",
@@ -227,7 +227,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "The user’s last name.",
-                &["create_user::names_are_trimmed_and_have_1_to_100_characters_without_control_characters"],
+                &["create_user::names_are_trimmed_and_have_1_to_100_visible_characters"],
             ),
             (
                 "Example: \"Smith\"",
@@ -297,10 +297,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                     "create_user::a_field_of_another_type_than_string_is_invalid",
                 ],
             ),
-            (
-                "The user’s phone number.",
-                &["create_user::a_phone_number_is_kept_as_given_and_has_3_to_32_of_its_characters"],
-            ),
+            ("The user’s phone number.", &["create_user::a_phone_number_is_kept_as_usually_written"]),
             (
                 "Example: \"561-555-1212\"",
                 &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
@@ -317,7 +314,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The created user’s first name.",
                 &[
                     "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::names_are_trimmed_and_have_1_to_100_characters_without_control_characters",
+                    "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
                 ],
             ),
             (
@@ -328,7 +325,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The created user’s last name.",
                 &[
                     "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::names_are_trimmed_and_have_1_to_100_characters_without_control_characters",
+                    "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
                 ],
             ),
             (
@@ -353,7 +350,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The created user’s phone number.",
                 &[
                     "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::a_phone_number_is_kept_as_given_and_has_3_to_32_of_its_characters",
+                    "create_user::a_phone_number_is_kept_as_usually_written",
                 ],
             ),
             (

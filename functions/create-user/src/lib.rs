@@ -97,7 +97,9 @@ impl NewUser {
         let last_name = fields.required("LastName", body.last_name);
         let email = fields.required("Email", body.email);
         let password = fields.optional("Password", body.password);
-        let phone_number = fields.optional("PhoneNumber", body.phone_number);
+        // Forms send an empty string for a field that nobody filled in.
+        let phone_number =
+            fields.optional("PhoneNumber", body.phone_number.filter(|number| !number.is_blank()));
         match (first_name, last_name, email) {
             (Some(first_name), Some(last_name), Some(email)) if fields.are_valid() => {
                 Ok(Self { first_name, last_name, email, password, phone_number })

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{Get, TransactGetItem};
 use futures_util::stream::{self, StreamExt as _};
 
 use shared::error::Error;
-use shared::model::{CustomerAssociation, Email, OrganizationId, UserId};
+use shared::model::{CustomerAssociation, Email, OrganizationId, Stored, UserId};
 use shared::table::email_claims::{self, USER_ID};
 use shared::table::storage::{
     CommitOutcome, Item, Key, KeyKind, MAX_CONFLICT_ROUNDS, NewItem, Transaction, from_sdk_error,
@@ -193,14 +193,14 @@ impl OperatorTable {
                 let Some(user) = user else {
                     return Ok(Some(Violation::ClaimWithoutUser { email, user_id }));
                 };
-                let own = user.required::<Email>(users::EMAIL).ok();
+                let own = user.required::<Stored<Email>>(users::EMAIL).ok().map(|Stored(email)| email);
                 let other = own.filter(|own| own.normalized().as_str() != email);
                 Ok(other.map(|own| Violation::ClaimOfAnotherAddress { email, user_id, own }))
             }
             Suspect::User { user_id, email } => {
                 let keys = [Key::email_claim(email.normalized()), Key::user(&user_id)];
                 let [claim, user] = self.at_one_moment(keys).await?;
-                let stored = user.and_then(|user| user.required::<Email>(users::EMAIL).ok());
+                let stored = user.and_then(|user| Some(user.required::<Stored<Email>>(users::EMAIL).ok()?.0));
                 if stored.is_none_or(|stored| stored.as_str() != email.as_str()) {
                     return Ok(None);
                 }

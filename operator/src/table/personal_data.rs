@@ -2,7 +2,9 @@
 
 use shared::clock::Timestamp;
 use shared::error::Error;
-use shared::model::{CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, User, UserId};
+use shared::model::{
+    CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, Stored, User, UserId,
+};
 use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction};
 use shared::table::{NewMembership, email_claims};
 
@@ -127,7 +129,7 @@ impl OperatorTable {
             let mut transaction = Transaction::new(self).delete(Key::credential(id));
             let mut room = MAX_PARTS - 1;
             if let Some(user) = user {
-                let email: Email = user.required("Email")?;
+                let Stored(email): Stored<Email> = user.required("Email")?;
                 transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
                 // In a table that is not right the address may be another account's.
                 if self.user_id_of(&email).await?.as_ref() == Some(id) {

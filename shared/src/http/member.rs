@@ -13,6 +13,14 @@ pub enum Member {
     Other,
 }
 
+impl Member {
+    /// Whether it is a string of nothing but white space.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim().is_empty())
+    }
+}
+
 impl<'de> Deserialize<'de> for Member {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Members)

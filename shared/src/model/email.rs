@@ -1,16 +1,18 @@
 //! E-mail addresses: the login identifier, unique across the platform.
 
 use std::fmt;
+use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::{Invalid, text_type};
+use super::{Invalid, Stored, text_type, visible};
 
 /// An e-mail address as it was given, without surrounding white space.
 ///
 /// At most 254 octets (RFC 5321, erratum 1690), with a domain of at least two labels; local parts
-/// and domains may be internationalised (RFC 6531). No display name, no address literal.
+/// and domains may be internationalised (RFC 6531). No display name, no address literal, no character that
+/// nobody sees: what is shown and what is compared agree.
 #[derive(Clone)]
 pub struct Email {
     text: String,
@@ -23,6 +25,16 @@ impl TryFrom<String> for Email {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
+        // UTS #46 would drop such a character from the domain's compared form, and the address would show it for ever.
+        visible::check_address(text.trim()).map_err(|_| INVALID)?;
+        text.parse().map(|Stored(email)| email)
+    }
+}
+
+impl FromStr for Stored<Email> {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         if text.len() > 254 {
             return Err(Invalid("must be at most 254 octets long"));
@@ -45,7 +57,7 @@ impl TryFrom<String> for Email {
         EmailAddress::parse_with_options(&ascii, options).map_err(|_| INVALID)?;
         let domain = idna::domain_to_ascii(given_domain).map_err(|_| INVALID)?;
         let normalized = NormalizedEmail(format!("{}@{domain}", nfc(&local.to_lowercase())));
-        Ok(Self { text: text.to_owned(), normalized })
+        Ok(Self(Email { text: text.to_owned(), normalized }))
     }
 }
 
@@ -156,10 +168,22 @@ mod tests {
             "\"a\tb\"@x.com",
             "a\u{37e}b@x.com",
             "<jane@x.com>",
+            "ja\u{200b}ne@x.com",
+            "jane@x\u{200b}.com",
+            "jane@ex\u{ad}ample.com",
+            "jane@\u{2060}x.com",
+            "\u{202e}jane@x.com",
+            "jane\u{fe0f}@x.com",
             &long,
         ] {
             assert!(bad.parse::<Email>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_stored_address_stays_readable() {
+        let Stored(email) = "jane@x\u{200b}.com".parse::<Stored<Email>>().unwrap();
+        assert_eq!((email.as_str(), email.normalized().as_str()), ("jane@x\u{200b}.com", "jane@x.com"));
     }
 
     #[test]

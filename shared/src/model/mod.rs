@@ -9,6 +9,7 @@ mod organization;
 mod password;
 mod quota;
 mod user;
+mod visible;
 
 use std::fmt;
 
@@ -35,6 +36,9 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// A value as the table holds it. An earlier version may have taken what this one refuses; what is stored stays readable.
+pub struct Stored<T>(pub T);
 
 /// Gives a checked text type its reading side: `as_str`, `Display` (for the wire and the table),
 /// `FromStr`, and a `Debug` that shows no personal datum.

@@ -1,8 +1,11 @@
 //! An organization: a tenant.
 
-use super::{Invalid, OrganizationId, text_type, user::label};
+use std::str::FromStr;
 
-/// An organization's name: trimmed, 1 to 100 characters, no control characters.
+use super::user::{label, stored_label};
+use super::{Invalid, OrganizationId, Stored, text_type};
+
+/// An organization's name: trimmed, 1 to 100 characters, all of them visible.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OrganizationName(String);
 
@@ -13,6 +16,14 @@ impl TryFrom<String> for OrganizationName {
 
     fn try_from(text: String) -> Result<Self, Invalid> {
         label(&text).map(Self)
+    }
+}
+
+impl FromStr for Stored<OrganizationName> {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        stored_label(text).map(|text| Self(OrganizationName(text)))
     }
 }
 

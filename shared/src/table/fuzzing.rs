@@ -25,7 +25,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::model::{
     ClientAddress, CustomerNumber, Email, OrganizationId, OrganizationName, PersonName, PhoneNumber, Slug,
-    UserId,
+    Stored, UserId,
 };
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -209,15 +209,15 @@ fn parts_of(kind: KeyKind) -> Vec<(&'static str, IsRight)> {
     const TIMES: [&str; 10] = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10"];
     match kind {
         KeyKind::User => vec![
-            ("FirstName", required::<PersonName>),
-            ("LastName", required::<PersonName>),
-            ("Email", required::<Email>),
-            ("PreferredEmail", optional::<Email>),
+            ("FirstName", required::<Stored<PersonName>>),
+            ("LastName", required::<Stored<PersonName>>),
+            ("Email", required::<Stored<Email>>),
+            ("PreferredEmail", optional::<Stored<Email>>),
             ("PhoneNumber", optional::<PhoneNumber>),
         ],
         KeyKind::Organization => vec![
             ("key", |attributes, _| part_is::<OrganizationId>(attributes, 0)),
-            ("Name", required::<OrganizationName>),
+            ("Name", required::<Stored<OrganizationName>>),
             ("Slug", required::<Slug>),
         ],
         KeyKind::CustomerAssociation => vec![

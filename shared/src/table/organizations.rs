@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 
 use super::storage::{Item, Key, ListBuilder, Table};
 use crate::error::Error;
-use crate::model::{ByteBudget, Organization, OrganizationId};
+use crate::model::{ByteBudget, Organization, OrganizationId, Stored};
 
 impl Table {
     /// Those of these organizations that exist, by id.
@@ -35,7 +35,7 @@ impl Table {
 pub fn from_item(item: &Item) -> Result<Organization, Error> {
     Ok(Organization {
         id: item.parsed(item.key()?.partition_id())?,
-        name: item.required("Name")?,
+        name: item.required::<Stored<_>>("Name")?.0,
         slug: item.required("Slug")?,
     })
 }

@@ -3,7 +3,7 @@
 use super::storage::{Item, Key, KeyKind, NewItem, Table, timestamp_to_text};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{Email, OrganizationId, PhoneNumber, User, UserId};
+use crate::model::{Email, OrganizationId, PhoneNumber, Stored, User, UserId};
 
 /// The attribute with the login address.
 pub const EMAIL: &str = "Email";
@@ -29,10 +29,10 @@ impl Table {
 pub fn from_item(id: UserId, item: &Item) -> Result<User, Error> {
     Ok(User {
         id,
-        first_name: item.required("FirstName")?,
-        last_name: item.required("LastName")?,
-        email: item.required(EMAIL)?,
-        preferred_email: item.optional("PreferredEmail")?,
+        first_name: item.required::<Stored<_>>("FirstName")?.0,
+        last_name: item.required::<Stored<_>>("LastName")?.0,
+        email: item.required::<Stored<_>>(EMAIL)?.0,
+        preferred_email: item.optional::<Stored<_>>("PreferredEmail")?.map(|Stored(email)| email),
         phone_number: item.optional("PhoneNumber")?,
     })
 }
