@@ -124,6 +124,7 @@ fn run_in_lambda(function: impl Future<Output = Result<(), lambda_runtime::Error
 /// the time is up a 503. There is one outcome line a request, and the metrics are in it.
 pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left: Duration) -> Response {
     let started = Instant::now();
+    let _answering = telemetry::Answering::begin();
     // Called within the block: a handler that panics before it gives its future is caught too.
     let answer = AssertUnwindSafe(async { (endpoint.handler)(app, &request).await }).catch_unwind();
     let answer = answer.instrument(tracing::info_span!("request", request_id = request.id()));
@@ -159,10 +160,16 @@ pub async fn respond(endpoint: Endpoint, app: &App, request: Request, time_left:
     response
 }
 
-/// A panic's message may quote what a caller sent, so the log gets its place alone.
+/// While a request is answered, a panic's message may quote what a caller sent: the log gets only its place.
+/// Any other panic is reported with its message on standard error, as usual.
 pub fn log_panics_without_their_message() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a panic");
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if telemetry::Answering::now() {
+            let place = panic.location().map(ToString::to_string);
+            tracing::error!(place, "a panic");
+        } else {
+            report(panic);
+        }
     }));
 }

@@ -8,7 +8,8 @@
 //! age of the signing keys) is also a document in CloudWatch's Embedded Metric Format.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -40,11 +41,12 @@ pub fn init() {
     let _ = if let Ok(function_name) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
         lambda_lines(level, function_name, std::io::stderr).try_init()
     } else {
-        let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        // Never in colours: `with_ansi(true)` panics in a debug build without tracing-subscriber's feature `ansi`,
+        // which would go into every Lambda.
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact();
         tracing_subscriber::registry()
             .with(filter(level))
-            .with(lines.with_target(false).with_ansi(ansi))
+            .with(lines.with_target(false).with_ansi(false))
             .try_init()
     };
 }
@@ -54,6 +56,35 @@ pub fn init() {
 #[allow(dead_code, reason = "tests read the log")]
 pub fn init_to<W: Write + 'static>(writer: impl Fn() -> W + Send + Sync + 'static) {
     let _ = lambda_lines(LevelFilter::TRACE, "test".to_owned(), writer).try_init();
+}
+
+/// How many requests this process is answering.
+static ANSWERING: AtomicUsize = AtomicUsize::new(0);
+
+/// Marks that a request is being answered, until it is dropped.
+///
+/// The mark counts for the whole process and not for one thread: a request's work may be on any of them.
+pub struct Answering(());
+
+impl Answering {
+    /// Sets the mark.
+    #[must_use]
+    pub fn begin() -> Self {
+        ANSWERING.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// Whether a request is being answered.
+    #[must_use]
+    pub fn now() -> bool {
+        ANSWERING.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        ANSWERING.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn filter(level: LevelFilter) -> Targets {

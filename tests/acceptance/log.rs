@@ -53,12 +53,14 @@ impl Watch {
         STARTED.get_or_init(|| {
             telemetry::init_to(|| Line(Vec::new()));
             // As in Lambda; and a test's failure is shown as it would be otherwise.
-            let shown = std::panic::take_hook();
             function::log_panics_without_their_message();
             let logged = std::panic::take_hook();
+            let shown = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
                 logged(panic);
-                shown(panic);
+                if telemetry::Answering::now() {
+                    shown(panic);
+                }
             }));
         });
         Self
@@ -176,4 +178,32 @@ fn what_is_private_is_found_in_a_line() {
         assert!(!is_private(&line), "{line}");
     }
     assert!(is_private(r#"{"cause":"\"john\"","request_id":"1","span":{"request_id":"1"}}"#));
+}
+
+/// What [`a_panic_is_told_with_its_message_unless_a_request_is_answered`] starts in a process of its own.
+const PANICS: &str = "USERS_TEST_PANICS";
+
+#[test]
+fn panics_where_it_is_told_to() {
+    let Some(while_answering) = std::env::var_os(PANICS) else { return };
+    telemetry::init();
+    function::log_panics_without_their_message();
+    let _answering = (while_answering == "true").then(telemetry::Answering::begin);
+    // As a dependency panics: on any thread.
+    let ended = thread::spawn(|| panic!("a message of its own")).join();
+    assert!(ended.is_err());
+}
+
+#[test]
+fn a_panic_is_told_with_its_message_unless_a_request_is_answered() {
+    for (while_answering, is_told) in [("true", false), ("false", true)] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "log::panics_where_it_is_told_to", "--nocapture"])
+            .env(PANICS, while_answering)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && told.contains("tests/acceptance/log.rs:"), "{told}");
+        assert_eq!(told.contains("a message of its own"), is_told, "{told}");
+    }
 }

@@ -16,6 +16,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use shared::function;
 use shared::http::Event;
+use shared::telemetry::Answering;
 use tokio::sync::watch;
 
 use super::Function;
@@ -53,6 +54,7 @@ impl Gateway {
 
     async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
         let (head, body) = request.into_parts();
+        let _answering = Answering::begin();
         if let Some(answer) = self.console.answer(&head, peer).await {
             return answer;
         }
