@@ -48,6 +48,22 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::Unavailable => (503, rfc9110!("15.6.4"), "Service Unavailable"),
     };
     let detail: Option<Cow<'static, str>> = match error.kind() {
+        ErrorKind::TokenMissing => {
+            Some("Send an access token in the header `Authorization: Bearer <token>`.".into())
+        }
+        // Not why: that would help whoever forges tokens.
+        ErrorKind::TokenInvalid => {
+            Some("The access token is not accepted. Get a new one and send the request again.".into())
+        }
+        // The same for a record that is not there and for one of another organization.
+        ErrorKind::NotFound => Some(
+            "Nothing was found. Check the ids in the request, and that the access token is for the right user and \
+             organization."
+                .into(),
+        ),
+        ErrorKind::RateLimited { .. } => {
+            Some("Too many requests. Wait as many seconds as the header `Retry-After` says.".into())
+        }
         ErrorKind::BodyTooLarge { limit } => Some(format!("The body may have at most {limit} bytes.").into()),
         ErrorKind::MediaTypeUnsupported => Some("The body must be application/json in UTF-8.".into()),
         ErrorKind::AnswerTooLarge => Some("The list is too long for one answer.".into()),
