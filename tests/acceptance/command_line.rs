@@ -13,8 +13,28 @@ use crate::harness::{ACME, GLOBEX, JANE, World, built_binaries};
 
 /// Runs `users`.
 pub async fn users(arguments: &[&str]) -> Output {
-    Command::new(users_binary()).args(arguments).env("NO_COLOR", "1").output().await.unwrap()
+    users_command().args(arguments).env("NO_COLOR", "1").output().await.unwrap()
 }
+
+/// `users`, with nothing of this machine's own.
+pub fn users_command() -> Command {
+    let mut command = Command::new(users_binary());
+    isolate(&mut command);
+    command
+}
+
+/// Keeps from a command the environment's settings of `users`, and the local systems that are not of these tests.
+pub fn isolate(command: &mut Command) {
+    command.envs([RUNTIME_DIR]);
+    for name in VARIABLES {
+        command.env_remove(name);
+    }
+}
+
+/// Where the tests' local systems say that they run.
+pub const RUNTIME_DIR: (&str, &str) = ("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
+/// The environment's settings of `users`.
+pub const VARIABLES: [&str; 3] = ["USERS_DATA_DIR", "USERS_ENDPOINT_URL", "USERS_TABLE"];
 
 /// Where `users` is.
 pub fn users_binary() -> PathBuf {
@@ -152,6 +172,34 @@ async fn a_table_that_cannot_be_reached_is_said_in_one_line() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(error.lines().count(), 1, "{error}");
     assert!(error.starts_with("error: the table cannot be used"), "{error}");
+    assert_no_debug_text(&error);
+}
+
+/// Rust's debug text has braces after a type's name, and the SDK's has its own names.
+pub fn assert_no_debug_text(text: &str) {
+    for part in [" {", "DispatchFailure", "ConnectorError", "Some(", "Unhandled"] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aws_that_cannot_be_used_is_said_without_debug_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let nothing = directory.path().join("nothing");
+    for arguments in [&["--profile", "nobody"][..], &["--region", "eu-central-1"], &["--profile", "default"]]
+    {
+        let mut command = users_command();
+        command.args(["organization", "list", "--endpoint-url", "http://127.0.0.1:1"]).args(arguments);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_PROFILE"] {
+            command.env_remove(name);
+        }
+        command.env("AWS_CONFIG_FILE", &nothing).env("AWS_SHARED_CREDENTIALS_FILE", &nothing);
+        let output = command.env("AWS_EC2_METADATA_DISABLED", "true").output().await.unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{output:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert_no_debug_text(&error);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -184,6 +232,7 @@ async fn a_token_is_alone_on_stdout_and_its_key_is_private() {
             token.trim_end().to_owned()
         }
     };
+    let world = World::start_in(&data_dir).await;
     let (good, expired) = (token("3600").await, token("-3600").await);
 
     #[cfg(unix)]
@@ -194,7 +243,6 @@ async fn a_token_is_alone_on_stdout_and_its_key_is_private() {
         assert_eq!(mode(&data_dir), 0o700);
     }
 
-    let world = World::start_in(&data_dir).await;
     let profile = |token: String| world.get("/api/users/profile").bearer(format!("Bearer {token}"));
     profile(good).send().await.assert_ok(200);
     profile(expired).send().await.assert_problem(401);
@@ -205,7 +253,9 @@ async fn wrong_usage_is_exit_status_2() {
     for wrong in [
         &["nonsense"][..],
         &["token", "--user", "a b", "--organization", "o", "--role", "Admin"],
-        &["token", "--user", "u", "--organization", "o"],
+        &["token", "--port", "3000", "--data-dir", "x"],
+        &["serve", "--memory", "--table", "t2"],
+        &["table", "describe", "--table", "a table"],
         &["user", "get"],
         &["user", "get", "--id", "u", "--email", "a@example.com"],
         &["organization", "put", "--id", "o", "--name", "n", "--slug", "No Slug"],

@@ -234,6 +234,18 @@ async fn the_tokens_of_the_reference_are_good_for_their_role() {
 }
 
 #[tokio::test]
+async fn the_first_page_has_a_command_for_each_endpoint() {
+    let world = World::start().await;
+    let commands = page(&world, "/").await;
+    for endpoint in crate::harness::ENDPOINTS {
+        let url = format!("http://{}{}", world.system.api_address, endpoint.path);
+        let ends = [" ", "?", "&#34;"].map(|end| format!("{url}{end}"));
+        let matching: usize = ends.iter().map(|called| commands.matches(called).count()).sum();
+        assert_eq!(matching, 1, "{url}: {commands}");
+    }
+}
+
+#[tokio::test]
 async fn the_last_hundred_requests_are_shown_with_their_calls_the_newest_first() {
     let world = World::start().await;
     assert!(page(&world, REQUESTS).await.contains("The API was not asked yet."));

@@ -18,9 +18,8 @@ use shared::table::storage::TTL_ATTRIBUTE;
 use shared::{App, Endpoint};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 
-use crate::command_line::users_binary;
+use crate::command_line::users_command;
 use crate::harness::{ACME, GLOBEX, JANE, JOHN, START, World, user};
 use crate::identity_providers::{ACCOUNT, key, providers, token};
 use crate::key_pairs::KeyPair as _;
@@ -160,7 +159,7 @@ fn is_endpoint(check: &Value) -> bool {
 }
 
 async fn run(arguments: &[&str], stdin: &str) -> Output {
-    let mut command = Command::new(users_binary());
+    let mut command = users_command();
     command
         .args(arguments)
         .env("NO_COLOR", "1")

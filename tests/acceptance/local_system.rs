@@ -7,26 +7,30 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::model::OrganizationId;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::command_line::{assert_no_debug_text, isolate, users, users_command};
 use crate::engine::engine;
 use crate::harness::{ACME, Client, World, built_binaries, until};
 
 /// A `users serve` that runs in a process of its own.
-struct Served {
+pub struct Served {
     process: Child,
     client: Client,
-    greeting: Vec<String>,
+    /// What it printed, once it was ready.
+    pub printed: Value,
+    /// An `Authorization` header with an Admin token, from `users token`.
+    admin: String,
     _rest: Lines<BufReader<ChildStdout>>,
 }
 
 impl Served {
     /// Starts it on this run's engine, with nothing kept.
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let table = engine().table_name(None);
         Self::start_with(&[&on_the_engine()[..], &["--memory", "--table", &table]].concat()).await
     }
@@ -39,15 +43,24 @@ impl Served {
     }
 
     async fn start_with(arguments: &[&str]) -> Self {
-        Self::spawn(Command::new(built_binaries().join("users")), arguments).await
+        Self::spawn(users_command(), arguments).await
     }
 
     /// Starts it on a free port, by this command, and reads what it prints until it is ready.
     async fn spawn(mut command: Command, arguments: &[&str]) -> Self {
+        isolate(&mut command);
+        Self::spawn_with_variables(command, arguments, &[]).await
+    }
+
+    async fn spawn_with_variables(
+        mut command: Command,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        command.envs(variables.iter().copied());
         let mut process = command
-            .args(["serve", "--port", "0"])
+            .args(["serve", "--json", "--port", "0"])
             .args(arguments)
-            .env("NO_COLOR", "1")
             .stdout(Stdio::piped())
             .env("LOG_LEVEL", "error")
             .stderr(Stdio::piped())
@@ -55,24 +68,27 @@ impl Served {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut greeting = Vec::new();
+        let mut printed = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
-            greeting.push(line);
-            if greeting.last().unwrap().contains("Ctrl-C ends it") {
+            printed += &line;
+            if line == "}" {
                 break;
             }
         }
-        let api =
-            greeting.iter().find_map(|line| line.strip_prefix("API       http://")).expect("an address");
+        let printed: Value = serde_json::from_str(&printed).expect("what it printed");
+        let api = printed["Api"].as_str().unwrap().strip_prefix("http://").unwrap();
         let client = Client::of(api.parse().unwrap());
-        Self { process, client, greeting, _rest: lines }
+        let port = client.address().port().to_string();
+        let token = token(&["--port", &port, "--role", "Admin"]).await;
+        Self { process, client, printed, admin: format!("Bearer {token}"), _rest: lines }
     }
 
-    /// The `Authorization` header of the first printed example that creates a user.
     fn admin(&self) -> String {
-        let line = self.greeting.iter().find(|line| line.contains("-X POST")).unwrap();
-        let (_, header) = line.rsplit_once("Authorization: ").unwrap();
-        header.trim_end_matches('"').to_owned()
+        self.admin.clone()
+    }
+
+    pub fn port(&self) -> String {
+        self.client.address().port().to_string()
     }
 
     #[cfg(unix)]
@@ -84,6 +100,13 @@ impl Served {
     }
 }
 
+/// What `users token` prints.
+async fn token(arguments: &[&str]) -> String {
+    let output = users(&[&["token"], arguments].concat()).await;
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
 /// What says which engine this run is about.
 fn on_the_engine() -> [&'static str; 2] {
     match &engine().url {
@@ -93,24 +116,177 @@ fn on_the_engine() -> [&'static str; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_prints_where_everything_is_and_a_command_for_each_endpoint() {
+async fn prints_where_everything_is_and_a_command_for_each_endpoint() {
     let served = Served::start_with(&["--memory", "--dynamodb-port", "0"]).await;
-    let commands: Vec<_> = served.greeting.iter().filter(|line| line.starts_with("curl ")).collect();
+    let api = format!("http://{}", served.client.address());
+    assert_eq!(
+        (&served.printed["Api"], &served.printed["Console"]),
+        (&json!(api), &json!(format!("{api}/")))
+    );
+    assert!(served.printed["DynamoDb"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert!(served.printed["Data"].as_str().unwrap().starts_with("in memory"));
+
+    let examples = users(&["examples", "--port", &served.port()]).await.stdout;
+    let examples = String::from_utf8(examples).unwrap();
+    let commands: Vec<_> = examples.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(commands[0].contains("/api/users/exists?Email=john%40example.com"));
     for endpoint in crate::harness::ENDPOINTS {
-        let called = |line: &&&String| line.split(['"', ' ', '?']).any(|word| word.ends_with(endpoint.path));
+        let called = |line: &&&str| line.split(['"', ' ', '?']).any(|word| word.ends_with(endpoint.path));
         let matching = commands.iter().filter(called).count();
-        assert_eq!(matching, 1, "cli/src/commands/serve.rs, {}: {commands:#?}", endpoint.path);
+        assert_eq!(matching, 1, "cli/src/local/examples.rs, {}: {commands:#?}", endpoint.path);
+        if let Some((_, header)) = commands.iter().find(called).unwrap().split_once("Authorization: ")
+            && endpoint.method == "GET"
+        {
+            let path = format!("{}?UserId={}", endpoint.path, crate::harness::JANE);
+            served.client.get(&path).bearer(header.trim_end_matches('"')).send().await.assert_ok(200);
+        }
     }
-    let console = format!("Console   http://{}/", served.client.address());
-    assert!(served.greeting.contains(&console), "{:?}", served.greeting);
-    assert!(served.greeting.iter().any(|line| line.starts_with("DynamoDB  http://127.0.0.1:")));
-    assert!(served.greeting.iter().any(|line| line.starts_with("Data      in memory")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_of_the_system_that_runs_wherever_it_is_asked_for() {
+    let runtime_dir = tempfile::tempdir().unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let ask = async |arguments: &[&str]| {
+        let mut command = users_command();
+        command.current_dir(data_dir.path()).env("XDG_RUNTIME_DIR", runtime_dir.path());
+        let output = command.arg("token").args(arguments).env("NO_COLOR", "1").output().await.unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), stdout.trim_end().to_owned(), stderr)
+    };
+    let start = async |arguments: &[&str]| {
+        let mut command = users_command();
+        command.env("XDG_RUNTIME_DIR", runtime_dir.path()).args(["serve", "--json", "--port", "0"]);
+        let mut process = command.args(on_the_engine()).args(arguments).kill_on_drop(true);
+        process = process.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = process.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut api = String::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some(found) = line.trim().strip_prefix("\"Api\": \"http://") {
+                found.trim_end_matches("\",").clone_into(&mut api);
+            }
+            if line == "}" {
+                break;
+            }
+        }
+        (process, Client::of(api.parse().unwrap()))
+    };
+    let opens = async |client: &Client, token: &str| {
+        client.get("/api/users/profile").bearer(format!("Bearer {token}")).send().await.status
+    };
+
+    let nothing = "error: no local system is running: start one with `users serve`\n";
+    assert_eq!(ask(&[]).await, (Some(1), String::new(), nothing.to_owned()));
+    assert_eq!(std::fs::read_dir(data_dir.path()).unwrap().count(), 0, "a key was made");
+
+    let table = engine().table_name(None);
+    let (mut first_process, first) = start(&["--memory", "--table", &table]).await;
+    let (status, token, stderr) = ask(&[]).await;
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert_eq!(opens(&first, &token).await, 200);
+
+    let kept = data_dir.path().join("kept");
+    let table = engine().table_name(Some(&kept));
+    let (mut second_process, second) =
+        start(&["--data-dir", kept.to_str().unwrap(), "--table", &table]).await;
+    let (status, token, stderr) = ask(&[]).await;
+    let of_the_last = format!("this is for http://{}, which started last", second.address());
+    assert!(
+        status == Some(0) && stderr.starts_with("warning: 2 local") && stderr.contains(&of_the_last),
+        "{stderr}"
+    );
+    assert_eq!((opens(&first, &token).await, opens(&second, &token).await), (401, 200));
+    let (_, token, stderr) = ask(&["--port", &first.address().port().to_string()]).await;
+    assert_eq!((opens(&first, &token).await, stderr.as_str()), (200, ""));
+    let (status, _, stderr) = ask(&["--port", "1"]).await;
+    assert!(status == Some(1) && stderr.contains("no local system has port 1, but http://"), "{stderr}");
+
+    // A kill leaves the files, and another system removes them.
+    second_process.kill().await.unwrap();
+    let (_, token, stderr) = ask(&[]).await;
+    assert_eq!((opens(&first, &token).await, stderr.as_str()), (200, ""));
+    first_process.kill().await.unwrap();
+    assert_eq!(ask(&[]).await.2, nothing);
+    let table = engine().table_name(None);
+    let (mut third, _) = start(&["--memory", "--table", &table]).await;
+    let files = || std::fs::read_dir(runtime_dir.path().join("users-local-systems")).unwrap().count();
+    assert_eq!(files(), 2);
+    #[cfg(unix)]
+    {
+        let id = third.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert_eq!(third.wait().await.unwrap().code(), Some(0));
+        assert_eq!(files(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_with_an_unknown_role_is_printed_with_a_warning() {
+    let served = Served::start().await;
+    let output = users(&["token", "--port", &served.port(), "--role", "admin"]).await;
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), false));
+    let warning = "warning: admin is not a role: the roles are Admin, Customer, SalesRep\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), warning);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_without_a_key_is_named_and_stays_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = users(&["token", "--data-dir", directory.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("holds no signing key: start `users serve"));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    let demo_key = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/demo-key");
+    assert_eq!(token(&["--data-dir", demo_key]).await.split('.').count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn variables_stand_for_flags_and_a_flag_counts_more() {
+    let world = World::start_now().await;
+    let run = async |arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = users_command();
+        let output = command.args(arguments).envs(environment.iter().copied()).output().await.unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let table = world.table().name();
+    let environment = [("USERS_ENDPOINT_URL", world.system.dynamodb_url.as_str()), ("USERS_TABLE", table)];
+    let (status, text) = run(&["organization", "list"], &environment).await;
+    assert!(status == Some(0) && text.contains(ACME), "{text}");
+    let other = ["organization", "list", "--endpoint-url", "http://127.0.0.1:1"];
+    assert_eq!(run(&other, &environment).await.0, Some(3));
+
+    // `serve` without its name, too; it ends where the directory is in use.
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let _served = embedded_in(directory.path()).await;
+    let (status, text) = run(&[], &[("USERS_DATA_DIR", data_dir)]).await;
+    assert!(status == Some(1) && text.contains("another `users serve` is using"), "{text}");
+    let (status, text) = run(&["token"], &[("USERS_DATA_DIR", data_dir)]).await;
+    assert!(status == Some(0) && text.trim_end().split('.').count() == 3, "{text}");
+    // What excludes another flag excludes its variable.
+    let variables = [("USERS_DATA_DIR", data_dir), ("USERS_ENDPOINT_URL", "http://127.0.0.1:1")];
+    let command = users_command();
+    Served::spawn_with_variables(command, &["--memory", "--dynamodb-port", "0"], &variables).await;
+    let (status, text) = run(&[], &[("USERS_TABLE", "t2")]).await;
+    assert!(status == Some(2) && text.contains("a table name has 3 to 255 characters"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_in_use_is_refused_and_free_after_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut served = embedded_in(directory.path()).await;
+    assert_eq!(
+        refusal(directory.path()).await,
+        "error: another `users serve` is using DIR: stop it, or choose another directory with --data-dir\n"
+    );
+    served.process.kill().await.unwrap();
+    embedded_in(directory.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_tokens_count_does_not_come_from_the_environment() {
-    let mut command = Command::new(built_binaries().join("users"));
+    let mut command = users_command();
     command.envs([
         ("TOKEN_ISSUER", "https://issuer.example.org"),
         ("TOKEN_AUDIENCE", "another"),
@@ -148,14 +324,13 @@ async fn it_works_on_a_table_of_a_dynamodb_api_that_runs_already() {
     let claim = world.dynamodb("GetItem", &json!({ "TableName": table, "Key": key })).await;
     assert!(claim["Item"]["UserId"]["S"].is_string(), "{claim}");
     assert_eq!(world.user_id_of("elsewhere@example.com").await, None);
-    assert!(served.greeting.contains(&format!("DynamoDB  {url}, table {table}")), "{:?}", served.greeting);
-    let kept = "Data      in the table; the signing key: in memory, gone at the end";
-    assert!(served.greeting.iter().any(|line| line == kept), "{:?}", served.greeting);
+    assert_eq!((&served.printed["DynamoDb"], &served.printed["TableName"]), (&json!(url), &json!(table)));
+    assert_eq!(served.printed["Data"], "in the table; the signing key: in memory, gone at the end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dynamodb_api_that_does_not_answer_is_said_in_one_line() {
-    let output = Command::new(built_binaries().join("users"))
+    let output = users_command()
         .args(["serve", "--memory", "--port", "0", "--endpoint-url", "http://127.0.0.1:1"])
         .output()
         .await
@@ -163,9 +338,11 @@ async fn a_dynamodb_api_that_does_not_answer_is_said_in_one_line() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        error.starts_with("error: the table was not made ready: DescribeTable did not get through"),
+        error.starts_with("error: the table was not made ready: DescribeTable did not get through: "),
         "{error}"
     );
+    assert!(error.ends_with(": does a DynamoDB API answer at http://127.0.0.1:1?\n"), "{error}");
+    assert_no_debug_text(&error);
     assert_eq!(error.lines().count(), 1, "{error}");
 }
 
@@ -174,11 +351,8 @@ async fn a_port_in_use_is_one_line_that_says_how_to_choose_another() {
     let taken = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (flag, other) in [("--port", "--dynamodb-port"), ("--dynamodb-port", "--port")] {
-        let output = Command::new(built_binaries().join("users"))
-            .args(["serve", "--memory", flag, &port, other, "0"])
-            .output()
-            .await
-            .unwrap();
+        let output =
+            users_command().args(["serve", "--memory", flag, &port, other, "0"]).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(
             String::from_utf8(output.stderr).unwrap(),
@@ -309,7 +483,7 @@ async fn embedded_in(data_dir: &Path) -> Served {
 
 /// What `users serve` says of a data directory that it cannot use.
 async fn refusal(data_dir: &Path) -> String {
-    let output = Command::new(built_binaries().join("users"))
+    let output = users_command()
         .args(["serve", "--port", "0", "--dynamodb-port", "0", "--data-dir"])
         .arg(data_dir)
         .output()
@@ -325,7 +499,7 @@ async fn refusal(data_dir: &Path) -> String {
 async fn a_data_directory_of_another_version_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
-    drop(embedded_in(data_dir).await);
+    embedded_in(data_dir).await.process.kill().await.unwrap();
     assert_eq!(std::fs::read_to_string(data_dir.join("version")).unwrap(), "1");
     std::fs::write(data_dir.join("version"), "2\n").unwrap();
     let table = std::fs::read(data_dir.join("dynamodb.sqlite")).unwrap();
@@ -367,7 +541,7 @@ async fn a_data_directory_that_is_removed_ends_the_system_and_it_says_why() {
     assert_eq!(served.process.wait().await.unwrap().code(), Some(1));
     let mut stderr = String::new();
     served.process.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
-    let message = format!("error: {} is gone, and what was kept there", data_dir.display());
+    let message = format!("{} is gone, and what was kept there", data_dir.display());
     assert!(stderr.contains(&message), "{stderr}");
 }
 

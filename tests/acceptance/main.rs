@@ -47,6 +47,7 @@ mod model;
 mod personal_data;
 mod policies;
 mod property;
+mod pseudo_terminal;
 mod rate_limit;
 mod refresh_signing_keys;
 mod requests;

@@ -1,13 +1,10 @@
 //! The manners of the command `users`: JSON, pipes, colours, mistypings, manual pages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
 
-use crate::command_line::{users, users_binary};
+use crate::command_line::{users, users_command};
 use crate::harness::{ACME, JANE, World};
 
 /// The commands that do something, in the words that call them, by what `--help` lists.
@@ -51,7 +48,6 @@ fn documented() -> BTreeMap<String, (bool, BTreeSet<String>)> {
 async fn every_command_prints_the_json_that_is_documented() {
     let world = World::start_now().await;
     let directory = tempfile::tempdir().unwrap();
-    let data_dir = directory.path().to_str().unwrap();
     let table = ["--endpoint-url", &world.system.dynamodb_url, "--table", world.table().name()];
     let other = format!("{}-json", world.table().name());
     let another_table = ["--endpoint-url", &world.system.dynamodb_url, "--table", &other];
@@ -59,9 +55,11 @@ async fn every_command_prints_the_json_that_is_documented() {
     std::fs::write(&rows, "FirstName,LastName,Email\nAnn,Archer,ann@example.com\n").unwrap();
     let (rows, file) = (rows.to_str().unwrap(), directory.path().join("out.jsonl"));
     // In this order.
-    let port = world.system.api_address.port().to_string();
-    let runs: [(&str, &[&str], &[&str]); 19] = [
-        ("token", &["--user", JANE, "--organization", ACME, "--role", "Admin"], &["--data-dir", data_dir]),
+    let mut served = crate::local_system::Served::start().await;
+    let port = served.port();
+    let runs: [(&str, &[&str], &[&str]); 20] = [
+        ("token", &[], &["--port", &port]),
+        ("examples", &[], &["--port", &port]),
         ("table create", &[], &another_table),
         ("table describe", &[], &table),
         ("organization put", &["--id", "org_1", "--name", "One", "--slug", "one"], &table),
@@ -81,7 +79,7 @@ async fn every_command_prints_the_json_that_is_documented() {
         ("completions", &["bash"], &[]),
         ("man", &[], &[]),
     ];
-    let mut printed = BTreeMap::from([("serve".to_owned(), serve().await)]);
+    let mut printed = BTreeMap::from([("serve".to_owned(), served.printed.take())]);
     for (command, arguments, where_to) in runs {
         let words: Vec<_> = command.split(' ').chain(arguments.iter().copied()).collect();
         let output = users(&[&words, where_to, &["--json"]].concat()).await;
@@ -100,26 +98,6 @@ async fn every_command_prints_the_json_that_is_documented() {
     assert_eq!(found.into_keys().collect::<BTreeSet<_>>(), commands().await, "a command without a run above");
 }
 
-/// What `users serve --json` prints once it is ready.
-async fn serve() -> Value {
-    let mut process = Command::new(users_binary())
-        .args(["serve", "--json", "--memory", "--port", "0", "--dynamodb-port", "0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let mut text = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        text += &line;
-        if line == "}" {
-            break;
-        }
-    }
-    serde_json::from_str(&text).unwrap()
-}
-
 #[tokio::test]
 async fn wrong_usage_is_json_where_json_is_asked_for_and_says_what_to_do() {
     for (wrong, error) in [
@@ -134,8 +112,8 @@ async fn wrong_usage_is_json_where_json_is_asked_for_and_says_what_to_do() {
             "unexpected argument '--emial' found tip: a similar argument exists: '--email'",
         ),
         (
-            &["token", "--user", JANE, "--organization", ACME],
-            "the following required arguments were not provided: --role <ROLE>...",
+            &["customer", "dissociate", "--user", JANE],
+            "the following required arguments were not provided: --organization <ORGANIZATION>",
         ),
         (
             &["serve", "--port", "http"],
@@ -157,7 +135,7 @@ async fn wrong_usage_is_json_where_json_is_asked_for_and_says_what_to_do() {
 #[tokio::test]
 async fn colours_are_for_terminals_and_those_who_ask_and_nobody_who_declines() {
     let run = async |arguments: &[&str], environment: &[(&str, &str)]| {
-        let mut command = Command::new(users_binary());
+        let mut command = users_command();
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
             command.env_remove(name);
         }
@@ -194,7 +172,7 @@ async fn a_reader_of_a_pipe_that_has_gone_is_no_error() {
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = Command::new(users_binary());
+        let mut command = users_command();
         command.args(arguments).stdout(writer.try_clone().unwrap()).stderr(writer);
         assert_eq!(command.status().await.unwrap().code(), Some(status), "{arguments:?}");
     }
@@ -206,7 +184,7 @@ async fn an_interrupt_ends_a_command_that_waits() {
     use std::os::unix::process::ExitStatusExt as _;
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let mut command = Command::new(users_binary());
+    let mut command = users_command();
     let command = command.args(["organization", "list", "--endpoint-url", &url]).kill_on_drop(true);
     let mut process = command.spawn().unwrap();
     let _asked = silent.accept().await.unwrap();

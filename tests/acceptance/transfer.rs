@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use crate::command_line::{Cli, users_binary};
+use crate::command_line::{Cli, users_command};
 use crate::faults::{Fault, Proxy};
 use crate::harness::{ACME, GLOBEX, JANE, World, text};
 
@@ -386,7 +386,7 @@ async fn assert_imported(desk: &Desk, count: usize) {
 }
 
 fn spawn(arguments: &[&str]) -> Child {
-    let mut command = Command::new(users_binary());
+    let mut command = users_command();
     command.args(arguments).env("NO_COLOR", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true).spawn().unwrap()
 }

@@ -93,5 +93,6 @@ fn page(command: &Command) -> io::Result<Page> {
 
 const SOURCE: &str = concat!("users ", env!("CARGO_PKG_VERSION"));
 
-const ENVIRONMENT: &str = "Colours and bold are for terminals alone; NO_COLOR and CLICOLOR=0 turn them off there, \
+const ENVIRONMENT: &str = "USERS_ENDPOINT_URL, USERS_TABLE and USERS_DATA_DIR stand for --endpoint-url, --table and \
+                           --data-dir. Colours and bold are for terminals alone; NO_COLOR and CLICOLOR=0 turn them off there, \
                            CLICOLOR_FORCE=1 turns them on elsewhere.";

@@ -4,6 +4,7 @@ mod completions;
 mod customer;
 mod delete;
 mod doctor;
+mod examples;
 mod export;
 mod failure;
 mod health;
@@ -14,6 +15,7 @@ mod organization;
 mod output;
 mod progress;
 mod question;
+mod running_system;
 mod serve;
 mod table;
 mod table_arguments;
@@ -35,6 +37,10 @@ use table_arguments::TableArguments;
 const DYNAMODB_PORT: u16 = 8000;
 /// Where the local system keeps everything, where nothing else is given.
 const DATA_DIR: &str = ".users";
+/// The variables that stand for --data-dir, --endpoint-url and --table.
+const DATA_DIR_VARIABLE: &str = "USERS_DATA_DIR";
+const ENDPOINT_URL_VARIABLE: &str = "USERS_ENDPOINT_URL";
+const TABLE_VARIABLE: &str = "USERS_TABLE";
 /// Who is said to have made what commands make: `CreatedBy`, `AddedBy`.
 const OPERATOR: &str = "operator";
 /// What the exit statuses mean.
@@ -64,9 +70,12 @@ enum Command {
     Serve(serve::Serve),
     /// Prints an access token for the local system
     #[command(
-        after_help = "Example:\n  users token --user kp_abc123def456 --role Admin \\\n      --organization 6d24ab9faf9e034e881fcd97"
+        after_help = "Example:\n  users token\n  users token --user kp_abc123def456 --role Admin \\\n      --organization 6d24ab9faf9e034e881fcd97"
     )]
     Token(token::Token),
+    /// Prints a command for each endpoint of the local system
+    #[command(after_help = "Example:\n  users examples")]
+    Examples(examples::Examples),
     /// Creates or describes the table
     #[command(subcommand, after_help = "Example:\n  users table create --region eu-central-1")]
     Table(table::TableCommand),
@@ -123,7 +132,16 @@ enum Command {
 /// The arguments. Without, the process ends with this status: they were wrong, or help was asked for, and that is
 /// printed.
 pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
+    let parse = || {
+        let arguments = Arguments::try_parse()?;
+        if arguments.command.is_some() {
+            return Ok(arguments);
+        }
+        // Parsed again as `serve`, whose options then come from the environment.
+        let serve = Arguments::try_parse_from(["users", "serve"])?;
+        Ok(Arguments { json: arguments.json, ..serve })
+    };
+    parse().map_err(|error: clap::Error| {
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
             return Failure::usage(&error).report(true);
         }
@@ -137,6 +155,18 @@ const IMPORT_EXAMPLES: &str = "Example:\n  users import users.csv --organization
     users import users.csv --organization org_1\n\n\
     A row needs FirstName, LastName and Email. docs/operations.md, \"Bring users in\", has the other fields.";
 
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// This program, as a shell calls it in the current directory.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_else(|| "users".to_owned());
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@:".contains(character);
+    if called.chars().all(plain) { called } else { format!("'{}'", called.replace('\'', r"'\''")) }
+}
+
 fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()
 }
@@ -144,13 +174,16 @@ fn parse<T: FromStr>(text: &str) -> Result<T, T::Err> {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { command, json } = arguments;
     let output = Output { json };
-    let command = command.unwrap_or_else(|| Command::Serve(serve::Serve::default()));
+    let Some(command) = command else {
+        return Err(Failure::wrong_usage("a command is missing: --help shows those there are"));
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
     let done = runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve::run(serve, output).await,
-            Command::Token(token) => token::run(&token, output),
+            Command::Token(token) => token::run(token, output),
+            Command::Examples(examples) => examples::run(&examples, output),
             Command::Table(command) => table::run(command, output).await,
             Command::Organization(command) => organization::run(command, output).await,
             Command::User(command) => user::run(command, output).await,

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write as _};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Failure;
 
@@ -50,6 +50,18 @@ impl Output {
             })
             .collect();
         print(&lines.join("\n"))
+    }
+}
+
+impl Output {
+    /// Says on standard error what may be a mistake.
+    pub(super) fn warn(self, message: &str) {
+        if self.json {
+            anstream::eprintln!("{}", json!({ "Warning": message }));
+        } else {
+            let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Yellow.into()));
+            anstream::eprintln!("{style}warning:{style:#} {message}");
+        }
     }
 }
 

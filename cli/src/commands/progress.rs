@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 use super::Output;
@@ -31,7 +32,10 @@ impl Progress {
     pub(super) fn begin(what: &'static str, start: u64, total: Option<u64>, output: Output) -> Self {
         let shown = if output.json {
             Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
+        } else if std::io::stderr().is_terminal()
+            // A bar is drawn by escape sequences, which NO_COLOR and TERM=dumb decline.
+            && AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
+        {
             Shown::Bar(bar(total))
         } else {
             Shown::Lines { next: start + step(total) }

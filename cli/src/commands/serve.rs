@@ -8,22 +8,31 @@ use clap::Args;
 use serde::Serialize;
 use shared::telemetry;
 
-use super::{DATA_DIR, DYNAMODB_PORT, Failure, Output, print};
-use crate::local::{self, JANE, LocalSystem, Options, Origin};
+use super::table_arguments::table_name;
+use super::{
+    DATA_DIR, DATA_DIR_VARIABLE, DYNAMODB_PORT, ENDPOINT_URL_VARIABLE, Failure, Output, TABLE_VARIABLE,
+    print, program, variable,
+};
+use crate::local::{self, LocalSystem, Options, Origin, running};
+
+/// The API's port if none is given.
+const API_PORT: u16 = 3000;
 
 #[derive(Args)]
 pub(super) struct Serve {
     /// The API's port; 0 for any that is free
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = API_PORT)]
     port: u16,
-    /// The DynamoDB API's port; 0 for any that is free
-    #[arg(long, default_value_t = DYNAMODB_PORT)]
-    dynamodb_port: u16,
+    /// The DynamoDB API's port; 0 for any that is free [default: 8000]
+    #[arg(long)]
+    dynamodb_port: Option<u16>,
     /// A DynamoDB API that runs already, such as DynamoDB Local, in place of its own; asked without AWS credentials
+    /// [env: USERS_ENDPOINT_URL]
     #[arg(long, conflicts_with = "dynamodb_port")]
     endpoint_url: Option<String>,
     /// The table's name; it is created and gets demo data where there is none
-    #[arg(long, default_value = local::TABLE_NAME)]
+    #[arg(long, default_value = local::TABLE_NAME, env = TABLE_VARIABLE, hide_env_values = true,
+        value_parser = table_name)]
     table: String,
     /// The address that the API listens on; 0.0.0.0 opens it to other machines. The console and the DynamoDB API answer
     /// this machine alone, whatever it is
@@ -36,28 +45,12 @@ pub(super) struct Serve {
     /// Answer without CORS headers, like an installation without `AllowedOrigins`
     #[arg(long, conflicts_with = "allow_origin")]
     no_cors: bool,
-    /// Where the table and the signing key are kept
-    #[arg(long, default_value = DATA_DIR)]
-    data_dir: PathBuf,
+    /// Where the table and the signing key are kept [default: .users] [env: USERS_DATA_DIR]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
     /// Keep the table and the signing key in memory alone, gone at the end
     #[arg(long, conflicts_with = "data_dir")]
     memory: bool,
-}
-
-impl Default for Serve {
-    fn default() -> Self {
-        Self {
-            port: 3000,
-            dynamodb_port: DYNAMODB_PORT,
-            endpoint_url: None,
-            table: local::TABLE_NAME.to_owned(),
-            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            allow_origin: Vec::new(),
-            no_cors: false,
-            data_dir: DATA_DIR.into(),
-            memory: false,
-        }
-    }
 }
 
 /// Where everything is, for `--json`.
@@ -65,9 +58,12 @@ impl Default for Serve {
 #[serde(rename_all = "PascalCase")]
 struct View {
     api: String,
+    console: String,
     dynamo_db: String,
     table_name: String,
     data: String,
+    /// The command that prints a token.
+    token: String,
 }
 
 pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure> {
@@ -75,7 +71,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
     let Serve {
         port,
         dynamodb_port,
-        endpoint_url: dynamodb_url,
+        endpoint_url,
         table: table_name,
         host,
         allow_origin: allowed_origins,
@@ -83,6 +79,12 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
         data_dir,
         memory,
     } = arguments;
+    // A flag counts more than a variable, also one that excludes what the variable stands for.
+    let from_variable = || if dynamodb_port.is_none() { variable(ENDPOINT_URL_VARIABLE) } else { None };
+    let dynamodb_url = endpoint_url.or_else(from_variable);
+    let dynamodb_port = dynamodb_port.unwrap_or(DYNAMODB_PORT);
+    let data_dir = data_dir.or_else(|| variable(DATA_DIR_VARIABLE).map(PathBuf::from));
+    let data_dir = data_dir.unwrap_or_else(|| DATA_DIR.into());
     let kept = if memory { "in memory, gone at the end".to_owned() } else { data_dir.display().to_string() };
     let kept = if dynamodb_url.is_some() { format!("in the table; the signing key: {kept}") } else { kept };
     let data_dir = (!memory).then_some(data_dir);
@@ -102,12 +104,21 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
     let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
     // From here on: what goes wrong before is what `start` returns.
     telemetry::init();
+    let published = running::publish(&system);
+    if let Err(error) = &published {
+        output.warn(&format!(
+            "`users token` will not find this system, whose address cannot be written down ({error}): give it --data-dir"
+        ));
+    }
     if output.json {
+        let api = system.api_url();
         output.record(&View {
-            api: system.api_url(),
+            console: format!("{api}/"),
+            api,
             dynamo_db: system.dynamodb_url.clone(),
             table_name: system.table.name().to_owned(),
             data: kept.clone(),
+            token: this_system("token", &system),
         })?;
     } else {
         print(&greeting(&system, &kept))?;
@@ -163,49 +174,36 @@ fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Where everything is, and a command to copy for each endpoint.
+/// Where everything is and what to try first. It fits a terminal of 24 lines and 80 columns.
 fn greeting(system: &LocalSystem, kept: &str) -> String {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();
     let api = system.api_url();
-    let token =
-        |role: &str| format!("-H \"Authorization: Bearer {}\"", system.token(&local::claims_of_jane(role)));
-    let (admin, customer) = (token("Admin"), token("Customer"));
-    let new_user = r#"{"FirstName":"Ada","LastName":"Lovelace","Email":"ada@example.com","Password":"SecurePass123!","PhoneNumber":"561-555-1212"}"#;
-
-    let mut text = String::new();
     let places = [
         ("API", api.clone()),
         ("Console", format!("{api}/")),
         ("DynamoDB", format!("{}, table {}", system.dynamodb_url, system.table.name())),
         ("Data", kept.to_owned()),
     ];
+    let tries = [
+        ("Try it", format!("curl \"{api}/api/users/exists?Email=john%40example.com\"")),
+        ("A token, for a day", format!("export TOKEN=$({})", this_system("token", system))),
+        ("A command for each endpoint, with a token", this_system("examples", system)),
+    ];
+    let mut text = String::new();
     for (name, place) in places.into_iter().chain(exposure(system)) {
         let _ = writeln!(text, "{bold}{name:<10}{bold:#}{place}");
     }
-    let examples = [
-        ("Does an account exist?", format!("curl \"{api}/api/users/exists?Email=john%40example.com\"")),
-        ("Who am I? (Customer)", format!("curl {api}/api/users/profile {customer}")),
-        (
-            "Create a user (Admin)",
-            format!(
-                "curl -X POST {api}/api/users -H \"Content-Type: application/json\" -d '{new_user}' {admin}"
-            ),
-        ),
-        ("My organizations (Admin)", format!("curl {api}/api/users/organizations {admin}")),
-        (
-            "A user's customer account here (Admin)",
-            format!("curl \"{api}/api/users/customer-association?UserId={JANE}\" {admin}"),
-        ),
-        (
-            "A user's customer accounts everywhere (Admin)",
-            format!("curl \"{api}/api/users/customer-associations?UserId={JANE}\" {admin}"),
-        ),
-    ];
-    for (title, command) in examples {
+    for (title, command) in tries {
         let _ = write!(text, "\n{dim}# {title}{dim:#}\n{command}\n");
     }
-    let _ =
-        write!(text, "\n{dim}Tokens last a day; `users token --help` makes others. Ctrl-C ends it.{dim:#}");
+    let _ = write!(text, "\n{dim}Ctrl-C to stop{dim:#}");
     text
+}
+
+/// A command about this system.
+fn this_system(command: &str, system: &LocalSystem) -> String {
+    let port = system.api_address.port();
+    let chosen = if port == API_PORT { String::new() } else { format!(" --port {port}") };
+    format!("{} {command}{chosen}", program())
 }

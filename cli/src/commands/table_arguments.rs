@@ -14,10 +14,11 @@ use crate::local;
 #[command(next_help_heading = "Table")]
 pub(super) struct TableArguments {
     /// The table's name
-    #[arg(long, value_name = "NAME", default_value = local::TABLE_NAME)]
+    #[arg(long, value_name = "NAME", default_value = local::TABLE_NAME, env = super::TABLE_VARIABLE, hide_env_values = true,
+        value_parser = table_name)]
     pub(super) table: String,
     /// The DynamoDB API's URL; the local system's, unless a region or a profile is given
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = super::ENDPOINT_URL_VARIABLE, hide_env_values = true)]
     endpoint_url: Option<String>,
     /// The AWS region; the table is then reached with the usual AWS credentials
     #[arg(long, value_name = "NAME")]
@@ -54,5 +55,15 @@ impl TableArguments {
         let options = ConnectionOptions { endpoint_url, region, profile };
         let opened = OperatorTable::from_user_environment(&table, options).await;
         opened.map_err(|error| Failure::refused(error.to_string()))
+    }
+}
+
+/// A table's name as DynamoDB takes it (API Reference, "CreateTable"), or an ARN, which names a table of another account.
+pub(super) fn table_name(text: &str) -> Result<String, &'static str> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    if text.starts_with("arn:") || ((3..=255).contains(&text.len()) && text.chars().all(fits)) {
+        Ok(text.to_owned())
+    } else {
+        Err("a table name has 3 to 255 characters: letters, digits, `_`, `.` and `-`")
     }
 }

@@ -7,19 +7,19 @@ use serde::Serialize;
 use shared::clock::Clock;
 use shared::model::{OrganizationId, UserId};
 
-use super::{DATA_DIR, Failure, Output, parse, print};
-use crate::local::{SigningKey, TokenClaims};
+use super::{DATA_DIR_VARIABLE, Failure, Output, parse, print, running_system, variable};
+use crate::local::{self, SigningKey, TokenClaims};
 
 #[derive(Args)]
 pub(super) struct Token {
     /// The user's id
-    #[arg(long, value_parser = parse::<UserId>)]
+    #[arg(long, value_parser = parse::<UserId>, default_value = local::JANE)]
     user: UserId,
     /// The id of the organization that the token is for
-    #[arg(long, value_parser = parse::<OrganizationId>)]
+    #[arg(long, value_parser = parse::<OrganizationId>, default_value = local::ACME)]
     organization: OrganizationId,
     /// The roles: Admin, Customer, SalesRep
-    #[arg(long, required = true, num_args = 1..)]
+    #[arg(long, num_args = 1.., default_values = ["Admin", "Customer"])]
     role: Vec<String>,
     /// The user's e-mail address
     #[arg(long)]
@@ -27,9 +27,12 @@ pub(super) struct Token {
     /// Seconds until the token expires; negative for one that has
     #[arg(long, default_value_t = 86_400, allow_negative_numbers = true)]
     expires_in: i64,
-    /// Where the local system keeps its signing key
-    #[arg(long, default_value = DATA_DIR)]
-    data_dir: PathBuf,
+    /// The API's port of the local system; without it, the system that started last
+    #[arg(long, conflicts_with = "data_dir")]
+    port: Option<u16>,
+    /// A directory with a signing key, in place of a running system's [env: USERS_DATA_DIR]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -38,14 +41,24 @@ struct View {
     access_token: String,
 }
 
-pub(super) fn run(arguments: &Token, output: Output) -> Result<(), Failure> {
-    let key = SigningKey::kept_in(&arguments.data_dir).map_err(Failure::refused)?;
+pub(super) fn run(arguments: Token, output: Output) -> Result<(), Failure> {
+    let Token { user, organization, role: roles, email, expires_in, port, data_dir } = arguments;
+    let from_variable = || if port.is_none() { variable(DATA_DIR_VARIABLE).map(PathBuf::from) } else { None };
+    let key = match data_dir.or_else(from_variable) {
+        Some(data_dir) => SigningKey::read_from(&data_dir),
+        None => running_system::find(port, output)?.signing_key(),
+    };
+    let key = key.map_err(Failure::refused)?;
+    let known = local::roles();
+    for role in roles.iter().filter(|role| !known.contains(role)) {
+        output.warn(&format!("{role} is not a role: the roles are {}", known.join(", ")));
+    }
     let claims = TokenClaims {
-        user_id: arguments.user.to_string(),
-        organization_id: arguments.organization.to_string(),
-        roles: arguments.role.clone(),
-        email: arguments.email.clone(),
-        expires_in: Some(arguments.expires_in),
+        user_id: user.to_string(),
+        organization_id: organization.to_string(),
+        roles,
+        email,
+        expires_in: Some(expires_in),
     };
     let access_token = key.token(&claims, Clock::system().now());
     if output.json {

@@ -1,23 +1,27 @@
 //! The directory in which a local system keeps everything.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The file that says how what is kept is laid out.
 const VERSION_FILE: &str = "version";
+/// The file that a running system holds a lock on.
+const LOCK_FILE: &str = "lock";
 /// The layout that this program reads and writes.
 const VERSION: &str = "1";
 /// How often it is looked whether the directory is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Makes the directory where there is none, for its owner alone.
+/// Makes the directory if it is missing, for its owner alone, and locks it until the result is dropped or the process
+/// ends.
 ///
 /// # Errors
-/// Says that it cannot be made or written to, or that what it holds is of another version.
-pub(super) fn prepare(data_dir: &Path) -> Result<(), String> {
+/// Says that it cannot be made or written to, that another system uses it, or that its data is of another version.
+pub(super) fn prepare(data_dir: &Path) -> Result<File, String> {
     create_private_dir(data_dir).map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+    let lock = lock(data_dir)?;
     let file = data_dir.join(VERSION_FILE);
     let fault = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", file.display());
     match fs::read_to_string(&file) {
@@ -39,7 +43,21 @@ pub(super) fn prepare(data_dir: &Path) -> Result<(), String> {
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
-    written.map_err(|error| fault("write", error))
+    written.map(|()| lock).map_err(|error| fault("write", error))
+}
+
+fn lock(data_dir: &Path) -> Result<File, String> {
+    let file = data_dir.join(LOCK_FILE);
+    let fault = |error: io::Error| format!("cannot lock {}: {error}", file.display());
+    let lock = private_options().open(&file).map_err(fault)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another `users serve` is using {}: stop it, or choose another directory with --data-dir",
+            data_dir.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
 }
 
 /// Resolves once a file is no longer the one that it was.
@@ -71,11 +89,15 @@ pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
 }
 
 pub(super) fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(file)?;
+    let mut file = private_options().truncate(true).open(file)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+fn private_options() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }

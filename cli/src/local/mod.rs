@@ -7,13 +7,16 @@ mod data_dir;
 mod demo;
 mod documents;
 mod dynamodb;
+mod examples;
 mod gateway;
 mod guard;
 mod origin;
+pub(crate) mod running;
 mod server;
 mod signing_key;
 
 use std::fmt;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +39,7 @@ use server::Listeners;
 
 pub(crate) use demo::claims_of_jane;
 pub use demo::{ACME, GLOBEX, JANE};
+pub(crate) use examples::{Example, examples};
 pub use origin::{InvalidOrigin, Origin};
 pub use signing_key::{SigningKey, TokenClaims};
 
@@ -140,6 +144,8 @@ pub struct LocalSystem {
     pub signing_key: Arc<SigningKey>,
     clock: Clock,
     data_dir: Option<PathBuf>,
+    /// Keeps other systems off the data directory.
+    _lock: Option<File>,
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_dynamodb: watch::Sender<bool>,
@@ -162,8 +168,11 @@ impl LocalSystem {
             clock,
             observer,
         } = options;
+        // First: a second system on the same directory is told so, and not that its ports are in use.
+        let lock = data_dir.as_deref().map(data_dir::prepare).transpose().map_err(StartError)?;
         let api_listeners = Listeners::bind(host, port, "--port").await?;
         let api_address = api_listeners.address();
+        let has_own_dynamodb = dynamodb_url.is_none();
         let (dynamodb_url, dynamodb_listeners) = if let Some(url) = dynamodb_url {
             (url, None)
         } else {
@@ -172,7 +181,7 @@ impl LocalSystem {
             (format!("http://{}", listeners.address()), Some(listeners))
         };
         let signing_key = match &data_dir {
-            Some(data_dir) => data_dir::prepare(data_dir).and_then(|()| SigningKey::kept_in(data_dir)),
+            Some(data_dir) => SigningKey::kept_in(data_dir),
             None => SigningKey::generate(),
         };
         let signing_key = Arc::new(signing_key.map_err(StartError)?);
@@ -185,11 +194,12 @@ impl LocalSystem {
         prepare(&table, &signing_key, &clock).await.map_err(|error| {
             let why = error.log().unwrap_or("?");
             StartError(match &data_dir {
-                Some(data_dir) => {
+                Some(data_dir) if has_own_dynamodb => {
                     let data_dir = data_dir.display();
                     format!("the table was not made ready: {why}: can {data_dir} be written to, and is its disk not full?")
                 }
-                None => format!("the table was not made ready: {why}"),
+                _ if has_own_dynamodb => format!("the table was not made ready: {why}"),
+                _ => format!("the table was not made ready: {why}: does a DynamoDB API answer at {dynamodb_url}?"),
             })
         })?;
 
@@ -214,6 +224,7 @@ impl LocalSystem {
             signing_key,
             clock,
             data_dir,
+            _lock: lock,
             stop_gateway,
             gateway,
             stop_dynamodb,
@@ -329,6 +340,12 @@ async fn functions(
 fn config(endpoint: Endpoint, table_name: &str) -> Result<AppSettings, StartError> {
     let config = AppSettings::read(endpoint.policy.is_some(), |name| setting(table_name, name));
     config.map_err(|error| StartError(error.to_string()))
+}
+
+/// The roles that a token may carry, by the names that the settings give them.
+pub(crate) fn roles() -> [String; 3] {
+    let role = |setting: &str, usual: &str| std::env::var(setting).unwrap_or_else(|_| usual.to_owned());
+    [role("ROLE_ADMIN", "Admin"), role("ROLE_CUSTOMER", "Customer"), "SalesRep".to_owned()]
 }
 
 /// A setting of the functions.

@@ -12,6 +12,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING as ES256, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
+use zeroize::Zeroizing;
 
 use super::data_dir::{create_private_dir, write_private};
 use super::{AUDIENCE, ISSUER};
@@ -37,6 +38,7 @@ pub struct TokenClaims {
 /// Signs tokens.
 pub struct SigningKey {
     pair: EcdsaKeyPair,
+    pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl SigningKey {
@@ -71,9 +73,22 @@ impl SigningKey {
         }
     }
 
-    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, String> {
+    /// The key that a directory holds. None is made.
+    pub(crate) fn read_from(data_dir: &Path) -> Result<Self, String> {
+        let file = data_dir.join(FILE);
+        let pkcs8 = fs::read(&file).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let data_dir = data_dir.display();
+                format!("{data_dir} holds no signing key: start `users serve --data-dir {data_dir}`")
+            }
+            _ => format!("cannot read {}: {error}", file.display()),
+        })?;
+        Self::from_pkcs8(&pkcs8).map_err(|why| format!("{} {why}", file.display()))
+    }
+
+    pub(super) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, String> {
         EcdsaKeyPair::from_pkcs8(&ES256, pkcs8, &SystemRandom::new())
-            .map(|pair| Self { pair })
+            .map(|pair| Self { pair, pkcs8: pkcs8.to_vec().into() })
             .map_err(|_| "is not a P-256 key in PKCS #8: delete it and a new one is made".to_owned())
     }
 
@@ -87,6 +102,11 @@ impl SigningKey {
             "x": BASE64URL.encode(x), "y": BASE64URL.encode(y),
         });
         json!({ "keys": [key] }).to_string()
+    }
+
+    /// The private key: PKCS #8 (RFC 5958), DER.
+    pub(super) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     fn id(&self) -> String {

@@ -87,7 +87,7 @@ impl Console {
         }
         let query = Query::of(head);
         let page = match path {
-            "/" => reference::page(self),
+            "/" => reference::page(self, head),
             layout::ORGANIZATIONS => organizations::list(self, &query).await,
             layout::ORGANIZATION => organizations::one(self, &query).await,
             layout::USERS => users::list(self, &query).await,

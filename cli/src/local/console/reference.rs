@@ -2,11 +2,13 @@
 
 use askama::Template;
 use hyper::StatusCode;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
 
 use super::Console;
 use super::answer::{self, HttpAnswer, Policy, Refusal};
 use super::layout::Layout;
-use crate::local::claims_of_jane;
+use crate::local::{Example, claims_of_jane, examples};
 
 #[derive(Template)]
 #[template(path = "reference.html")]
@@ -14,6 +16,7 @@ struct Reference {
     layout: Layout<'static>,
     /// Each role with a token that carries it.
     tokens: [(&'static str, String); 2],
+    examples: [Example; 6],
     swagger_ui: SwaggerUi,
 }
 
@@ -22,10 +25,13 @@ struct SwaggerUi {
     notice: &'static str,
 }
 
-pub(super) fn page(console: &Console) -> Result<HttpAnswer, Refusal> {
+pub(super) fn page(console: &Console, head: &Parts) -> Result<HttpAnswer, Refusal> {
     let token =
         |role: &'static str| (role, console.signing_key.token(&claims_of_jane(role), console.clock.now()));
+    // The address by which the browser reaches the API: the guard has admitted it.
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let page = Reference {
+        examples: examples(&format!("http://{host}"), &console.signing_key, console.clock.now()),
         layout: Layout::of("/"),
         tokens: ["Admin", "Customer"].map(token),
         swagger_ui: SwaggerUi {

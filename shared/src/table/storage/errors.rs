@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::Error;
 
@@ -30,10 +30,27 @@ where
         SdkError::ConstructionFailure(_) => Error::defect(format!("{operation} was not built")),
         SdkError::TimeoutError(_) => Error::unavailable(format!("{operation} took too long")),
         SdkError::DispatchFailure(_) => {
-            Error::unavailable(format!("{operation} did not get through: {}", DisplayErrorContext(error)))
+            Error::unavailable(format!("{operation} did not get through: {}", causes(error)))
         }
         _ => Error::unavailable(format!("{operation} got an answer that cannot be read")),
     }
+}
+
+/// What led to an error, in the words of each cause. The SDK's `DisplayErrorContext` would add its debug text.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        // Without the list of the credentials' providers.
+        let words = words.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned();
+        // Some errors repeat the words of their cause, and some have none of their own.
+        if words != "other" && causes.last().is_none_or(|last: &String| !last.ends_with(&words)) {
+            causes.push(words);
+        }
+        source = cause.source();
+    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
 /// The pause before the `round`-th repetition (from 1): a random part of 25 ms doubled each time,

@@ -1,0 +1,40 @@
+//! `users examples`
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde::Serialize;
+use shared::clock::Clock;
+
+use super::{Failure, Output, print, running_system};
+use crate::local;
+
+#[derive(Args)]
+pub(super) struct Examples {
+    /// The API's port of the local system; without it, the system that started last
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    title: &'static str,
+    command: String,
+}
+
+pub(super) fn run(arguments: &Examples, output: Output) -> Result<(), Failure> {
+    let system = running_system::find(arguments.port, output)?;
+    let signing_key = system.signing_key().map_err(Failure::refused)?;
+    let examples = local::examples(&system.api, &signing_key, Clock::system().now());
+    if output.json {
+        let views = examples.map(|local::Example { title, command }| View { title, command });
+        return output.records(&views, &[]);
+    }
+    let dim = anstyle::Style::new().dimmed();
+    let mut text = String::new();
+    for local::Example { title, command } in examples {
+        let _ = writeln!(text, "{dim}# {title}{dim:#}\n{command}\n");
+    }
+    print(text.trim_end())
+}
