@@ -17,7 +17,7 @@ pub(super) struct TableArguments {
     #[arg(long, value_name = "NAME", default_value = local::TABLE_NAME, env = super::TABLE_VARIABLE, hide_env_values = true,
         value_parser = table_name)]
     pub(super) table: String,
-    /// The DynamoDB API's URL; the local system's, unless a region or a profile is given
+    /// The DynamoDB API's URL; by default the local system's
     #[arg(long, value_name = "URL", env = super::ENDPOINT_URL_VARIABLE, hide_env_values = true)]
     endpoint_url: Option<String>,
     /// The AWS region; the table is then reached with the usual AWS credentials
