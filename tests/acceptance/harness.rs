@@ -433,10 +433,14 @@ pub async fn respond(endpoint: Endpoint, app: &App, event: Value, time_left: Dur
         Some(true) => BASE64.decode(body).unwrap_or_default(),
         _ => body.into(),
     };
+    let headers = event["headers"].as_object().unwrap();
+    let header = |name: &str| {
+        headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
+    };
     let sent = Sent {
         query: event["rawQueryString"].as_str().unwrap_or_default(),
-        authorization: event["headers"]["authorization"].as_str(),
-        content_type: event["headers"]["content-type"].as_str(),
+        authorization: header("authorization"),
+        content_type: header("content-type"),
         body: &body,
     };
     assert_kept(endpoint.method, endpoint.path, &sent, &Answer::of(&response));

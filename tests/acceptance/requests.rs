@@ -136,6 +136,22 @@ async fn a_body_of_another_content_type_is_a_415() {
     }
 }
 
+/// `sam local start-api` sends them as the client spelled them, API Gateway in lower case.
+#[tokio::test]
+async fn header_names_are_read_in_any_case() {
+    let world = World::start().await;
+    let app = world.app(&[]);
+    for (authorization, content_type, status) in [
+        ("Authorization", "Content-Type", 201),
+        ("AUTHORIZATION", "CONTENT-TYPE", 200),
+        ("authorization", "content-type", 200),
+    ] {
+        let call = Invocation::of(endpoint("POST /api/users")).part("body", body("case@example.com").into());
+        let call = call.header(authorization, &world.admin(ACME)).header(content_type, "application/json");
+        call.answer(&app).await.assert_ok(status);
+    }
+}
+
 #[tokio::test]
 async fn a_base64_body_is_decoded_and_bounded_as_any_other() {
     let world = World::start().await;

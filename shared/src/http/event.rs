@@ -1,6 +1,10 @@
 //! API Gateway's event, payload format 2.0.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// What an endpoint needs of an HTTP API event, payload format 2.0
@@ -23,12 +27,48 @@ pub struct Event {
     pub(super) is_base64_encoded: bool,
 }
 
-/// API Gateway gives header names in lower case and joins repeated headers with commas.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
+/// The headers that are read. API Gateway sends their names in lower case and joins repeated headers with
+/// commas; `sam local start-api` sends the names as the client spelled them.
+#[derive(Default)]
 pub(super) struct Headers {
     pub(super) authorization: Option<String>,
     pub(super) content_type: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = Headers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of headers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+        let mut headers = Headers::default();
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            let header = if name.eq_ignore_ascii_case("authorization") {
+                &mut headers.authorization
+            } else if name.eq_ignore_ascii_case("content-type") {
+                &mut headers.content_type
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            // Two values of one header: nobody can say which one the client meant.
+            if header.is_some() {
+                return Err(A::Error::custom(format_args!("duplicate header {name}")));
+            }
+            *header = map.next_value()?;
+        }
+        Ok(headers)
+    }
 }
 
 #[derive(Deserialize)]
