@@ -200,24 +200,50 @@ async fn each_event_is_answered_as_recorded() {
         assert_eq!(answer, read(&answer_file), "{}", case.file);
         files.push(format!("{}.json", case.file));
     }
+    files.push("refresh-signing-keys.json".to_owned());
     // Nothing lies there that no case knows.
     for entry in std::fs::read_dir(directory().join("answers")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(files.contains(&name), "{name} is nobody's");
     }
-    // `sam local` is given the same settings.
+    // `sam local` and `cargo lambda` are given the same settings.
+    let settings = json!({
+        "TABLE_NAME": users::local::TABLE_NAME,
+        "TOKEN_ISSUER": users::local::ISSUER,
+        "TOKEN_AUDIENCE": users::local::AUDIENCE,
+        "SIGNING_KEYS": key.jwks(),
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://host.docker.internal:8000",
+    });
+    let parameters = json!({ "Parameters": settings });
+    let lines = environment_lines(&settings);
+    let (json_file, lines_file) = (directory().join("environment.json"), directory().join("environment.env"));
     if update {
-        let parameters = json!({
-            "TABLE_NAME": users::local::TABLE_NAME,
-            "TOKEN_ISSUER": users::local::ISSUER,
-            "TOKEN_AUDIENCE": users::local::AUDIENCE,
-            "SIGNING_KEYS": key.jwks(),
-            "AWS_ENDPOINT_URL_DYNAMODB": "http://host.docker.internal:8000",
-        });
-        write(&directory().join("environment.json"), &json!({ "Parameters": parameters }));
+        write(&json_file, &parameters);
+        std::fs::write(&lines_file, &lines).unwrap();
     }
-    let environment = read(&directory().join("environment.json"));
-    assert_eq!(environment["Parameters"]["SIGNING_KEYS"], key.jwks());
-    assert_eq!(environment["Parameters"]["TOKEN_ISSUER"], users::local::ISSUER);
-    assert_eq!(environment["Parameters"]["TOKEN_AUDIENCE"], users::local::AUDIENCE);
+    assert_eq!(read(&json_file), parameters);
+    assert_eq!(std::fs::read_to_string(&lines_file).unwrap(), lines);
+}
+
+/// The settings as `NAME='value'` lines, for a process of this machine; SAM gives a container credentials and a region.
+fn environment_lines(settings: &Value) -> String {
+    let mut settings = settings.clone();
+    settings["AWS_ENDPOINT_URL_DYNAMODB"] = "http://127.0.0.1:8000".into();
+    settings["AWS_REGION"] = "us-east-1".into();
+    settings["AWS_ACCESS_KEY_ID"] = "local".into();
+    settings["AWS_SECRET_ACCESS_KEY"] = "local".into();
+    let settings = settings.as_object().unwrap().iter();
+    settings.map(|(name, value)| format!("{name}='{}'\n", value.as_str().unwrap())).collect()
+}
+
+/// The answer of the scheduled function needs its network: `.ci/events` and `.ci/sam-local` compare it.
+#[test]
+fn the_scheduled_event_names_the_function_that_the_schedule_starts() {
+    let event = read(&directory().join("refresh-signing-keys.json"));
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    assert_eq!((text("/source"), text("/detail-type")), ("aws.events", "Scheduled Event"));
+    assert!(text("/resources/0").contains(":rule/users-dev-RefreshSigningKeysFunctionSchedule-"));
+    let answer = read(&directory().join("answers/refresh-signing-keys.json"));
+    let host = users::local::ISSUER.strip_prefix("https://").unwrap();
+    assert_eq!(answer, json!({ "errorMessage": format!("{host} could not be reached over HTTPS") }));
 }

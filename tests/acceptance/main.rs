@@ -54,6 +54,7 @@ mod requests;
 mod scale;
 mod secrets;
 mod security;
+mod template_settings;
 mod tenants;
 mod terminal;
 mod transfer;

@@ -122,6 +122,11 @@ type Grant = (String, String, String);
 impl Statement {
     /// `None` for what is not about the table.
     fn parse(statement: &Yaml) -> Option<Self> {
+        // `!If [condition, statement, no value]`: X-Ray and the key of the table.
+        if let Some(conditional) = statement.as_vec() {
+            assert_conditional(conditional);
+            return None;
+        }
         assert_eq!(statement["Effect"].as_str(), Some("Allow"), "{statement:?}");
         if statement["Sid"].as_str() == Some("WriteLog") {
             let actions: Vec<_> =
@@ -169,6 +174,26 @@ impl Statement {
                 .is_none_or(|allowed| question.attributes.iter().all(|a| allowed.contains(a)))
             && self.return_values.as_ref().is_none_or(|allowed| *allowed == question.return_values)
     }
+}
+
+/// Fails if a conditional statement grants more than its condition needs.
+fn assert_conditional(conditional: &[Yaml]) {
+    let statement = &conditional[1];
+    let actions: Vec<_> = statement["Action"].as_vec().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+    match (conditional[0].as_str().unwrap(), statement["Sid"].as_str().unwrap()) {
+        ("IsTraced", "Trace") => assert_eq!(actions, ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]),
+        ("HasTableKey", "ReadWithTableKey") => assert_eq!(actions, ["kms:Decrypt", "kms:DescribeKey"]),
+        ("HasTableKey", "WriteWithTableKey") => {
+            assert!(actions.iter().all(|action| action.starts_with("kms:")), "{actions:?}");
+            assert!(!actions.contains(&"kms:Decrypt") && !actions.contains(&"kms:*"), "{actions:?}");
+        }
+        other => panic!("this model of IAM does not know {other:?}"),
+    }
+    if conditional[0].as_str() == Some("HasTableKey") {
+        assert!(!statement["Condition"]["StringEquals"]["kms:ViaService"].is_badvalue(), "{statement:?}");
+        assert!(statement["Resource"].as_vec().is_some(), "the key of the settings: {statement:?}");
+    }
+    assert_eq!(conditional[2].as_str(), Some("AWS::NoValue"));
 }
 
 /// `StringLike` with nothing but a `*` at the end; `StringEquals` without one.
