@@ -5,6 +5,8 @@
 //! do the acceptance tests. [`main`] is the command line, whose other commands work on its table or on a real
 //! one; `users --help` lists them.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_macros)]
+
 mod commands;
 pub mod local;
 mod transfer;

@@ -58,4 +58,5 @@ mod template_settings;
 mod tenants;
 mod terminal;
 mod transfer;
+mod transfer_files;
 mod vectors;

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 use serde::Serialize;
 
-use super::{Arguments, Failure, Output, print};
+use super::{Arguments, Failure, Output, print_exactly};
 
 #[derive(Args)]
 pub(super) struct Completions {
@@ -26,5 +26,5 @@ pub(super) fn run(arguments: &Completions, output: Output) -> Result<(), Failure
     if output.json {
         return output.record(&View { shell: arguments.shell.to_string(), script });
     }
-    print(script.trim_end())
+    print_exactly(script.trim_end())
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::user::{View, WhichUser};
-use super::{Failure, Output, TableArguments, question};
+use super::{Failure, Line, Output, TableArguments, question, tell};
 
 #[derive(Args)]
 pub(super) struct Delete {
@@ -38,9 +38,9 @@ pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure
         output.record(&view)?;
     }
     if !output.json {
-        anstream::eprintln!(
-            "Deleted. Delete the identity at the identity provider too: its token still signs in."
-        );
+        tell(&Line::from(
+            "Deleted. Delete the identity at the identity provider too: its token still signs in.",
+        ));
     }
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! `users examples`
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde::Serialize;
 use shared::clock::Clock;
 
-use super::{Failure, Output, print, running_system};
+use super::{Failure, Line, Output, print, running_system};
 use crate::local;
 
 #[derive(Args)]
@@ -32,9 +30,8 @@ pub(super) fn run(arguments: &Examples, output: Output) -> Result<(), Failure> {
         return output.records(&views, &[]);
     }
     let dim = anstyle::Style::new().dimmed();
-    let mut text = String::new();
-    for local::Example { title, command } in examples {
-        let _ = writeln!(text, "{dim}# {title}{dim:#}\n{command}\n");
-    }
-    print(text.trim_end())
+    let examples = examples.map(|local::Example { title, command }| {
+        [Line::default().styled(dim, &format!("# {title}")), Line::from(command)]
+    });
+    print(examples.join(&Line::default()))
 }

@@ -13,7 +13,7 @@ use shared::model::UserId;
 
 use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
-use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser};
+use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, neutralise};
 
 /// How many users' password hashes are asked for at once.
 const USERS_AT_ONCE: usize = 100;
@@ -30,6 +30,9 @@ pub(super) struct Export {
     /// Write the hashes of passwords too: whoever has them can guess the passwords
     #[arg(long)]
     with_password_hashes: bool,
+    /// Write CSV cells as they are, for a program: without it, '=1 stands for =1, which a spreadsheet would run
+    #[arg(long)]
+    raw: bool,
     #[command(flatten)]
     table: TableArguments,
 }
@@ -54,7 +57,7 @@ struct View {
 }
 
 pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure> {
-    let Export { file, format, with_password_hashes, table } = arguments;
+    let Export { file, format, with_password_hashes, raw, table } = arguments;
     let is_csv = file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "csv"));
     let format = format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
     let table = table.open().await?;
@@ -64,7 +67,7 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
         Some(file) => Box::new(BufWriter::new(create(file)?)),
         None => Box::new(BufWriter::new(io::stdout())),
     };
-    let mut writer = Writer::new(format, destination, with_password_hashes)?;
+    let mut writer = Writer::new(format, destination, with_password_hashes, raw)?;
     for organization in &organizations {
         writer.write(&ExportedOrganization::from(organization))?;
     }
@@ -178,11 +181,16 @@ fn create(file: &Path) -> Result<File, Failure> {
 /// Writes rows of either kind.
 enum Writer {
     Jsonl(Box<dyn Write>),
-    Csv { writer: Box<csv::Writer<Box<dyn Write>>>, columns: Vec<&'static str> },
+    Csv { writer: Box<csv::Writer<Box<dyn Write>>>, columns: Vec<&'static str>, is_raw: bool },
 }
 
 impl Writer {
-    fn new(format: Format, destination: Box<dyn Write>, with_password_hashes: bool) -> Result<Self, Failure> {
+    fn new(
+        format: Format,
+        destination: Box<dyn Write>,
+        with_password_hashes: bool,
+        is_raw: bool,
+    ) -> Result<Self, Failure> {
         if format == Format::Jsonl {
             return Ok(Self::Jsonl(destination));
         }
@@ -190,7 +198,7 @@ impl Writer {
         let columns: Vec<_> = COLUMNS.into_iter().chain(hashes).collect();
         let mut writer = Box::new(csv::Writer::from_writer(destination));
         writer.write_record(&columns).map_err(fault)?;
-        Ok(Self::Csv { writer, columns })
+        Ok(Self::Csv { writer, columns, is_raw })
     }
 
     fn write(&mut self, row: &impl Serialize) -> Result<(), Failure> {
@@ -199,13 +207,14 @@ impl Writer {
                 serde_json::to_writer(&mut *destination, row).map_err(fault)?;
                 destination.write_all(b"\n").map_err(fault)
             }
-            Self::Csv { writer, columns } => {
+            Self::Csv { writer, columns, is_raw } => {
                 let row = serde_json::to_value(row).map_err(fault)?;
                 let cells = columns.iter().map(|column| match row.get(column) {
                     None | Some(Value::Null) => String::new(),
                     Some(Value::String(text)) => text.clone(),
                     Some(list) => list.to_string(),
                 });
+                let cells = cells.map(|cell| if *is_raw { cell } else { neutralise(cell) });
                 writer.write_record(cells).map_err(fault)
             }
         }

@@ -7,6 +7,8 @@ use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use serde_json::json;
 use shared::error::{Error, ErrorKind};
 
+use super::output::{Line, tell, tell_exactly};
+
 /// Why a command did not do what was asked, in a line that says what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -55,10 +57,10 @@ impl Failure {
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {
             let error = json!({ "Error": self.message, "ExitStatus": self.status as u8 });
-            anstream::eprintln!("{error}");
+            tell_exactly(&error.to_string());
         } else {
             let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-            anstream::eprintln!("{style}error:{style:#} {self}");
+            tell(&Line::default().styled(style, "error:").text(&format!(" {self}")));
         }
         ExitCode::from(self.status as u8)
     }

@@ -7,7 +7,7 @@ use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::roff::{Roff, roman};
 use serde::Serialize;
 
-use super::{Arguments, EXIT_STATUS, Failure, Output, print};
+use super::{Arguments, EXIT_STATUS, Failure, Output, print_exactly};
 
 #[derive(Args)]
 pub(super) struct Man {
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Man, output: Output) -> Result<(), Failure> {
         Some(directory) => output.records(&written(&pages, directory)?, &["File"]),
         None => match pages.first() {
             Some(page) if output.json => output.record(page),
-            Some(page) => print(page.page.trim_end()),
+            Some(page) => print_exactly(page.page.trim_end()),
             None => Ok(()),
         },
     }

@@ -30,7 +30,7 @@ use std::str::FromStr;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use output::{Output, print};
+use output::{Line, Output, ask, escaped, print, print_exactly, tell};
 use table_arguments::TableArguments;
 
 /// The DynamoDB API's port, where none is given.
@@ -145,8 +145,14 @@ pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
             return Failure::usage(&error).report(true);
         }
-        // What fails here is a pipe whose reader has gone.
-        let _ = error.print();
+        // What the arguments hold is shown in what is wrong with them.
+        let text = error.render().to_string();
+        if error.use_stderr() && text.lines().any(|line| escaped(line) != line) {
+            text.lines().for_each(|line| tell(&Line::from(line)));
+        } else {
+            // What fails here is a pipe whose reader has gone.
+            let _ = error.print();
+        }
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
     })
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use super::Output;
+use super::{Line, Output, tell};
 
 /// How far a command is.
 pub(super) struct Progress {
@@ -52,7 +52,7 @@ impl Progress {
             }
             Shown::Lines { next } if done >= *next => {
                 *next = done + step(self.total);
-                anstream::eprintln!("{line}");
+                tell(&Line::from(line));
             }
             _ => {}
         }
@@ -66,12 +66,12 @@ impl Progress {
         if !matches!(self.shown, Shown::Nothing) {
             let took = self.started.elapsed();
             let Self { what, .. } = self;
-            anstream::eprintln!(
+            tell(&Line::from(format!(
                 "{} {what} in {:.1} s, {} a second",
                 HumanCount(done - self.start),
                 took.as_secs_f64(),
                 rate(done - self.start, took)
-            );
+            )));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Questions to whoever sits at the terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
-use super::Output;
+use super::{Line, Output, ask};
 
 /// Whether somebody can be asked.
 pub(super) fn can_be_asked(output: Output) -> bool {
@@ -11,8 +11,7 @@ pub(super) fn can_be_asked(output: Output) -> bool {
 
 /// Asks; anything but `yes` is no.
 pub(super) fn agreed(question: &str) -> bool {
-    anstream::eprint!("{question} Type yes: ");
-    let _ = io::stderr().flush();
+    ask(&Line::from(format!("{question} Type yes:")));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }

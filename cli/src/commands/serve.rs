@@ -1,6 +1,5 @@
 //! `users serve`
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -10,8 +9,8 @@ use shared::telemetry;
 
 use super::table_arguments::table_name;
 use super::{
-    DATA_DIR, DATA_DIR_VARIABLE, DYNAMODB_PORT, ENDPOINT_URL_VARIABLE, Failure, Output, TABLE_VARIABLE,
-    print, program, variable,
+    DATA_DIR, DATA_DIR_VARIABLE, DYNAMODB_PORT, ENDPOINT_URL_VARIABLE, Failure, Line, Output,
+    TABLE_VARIABLE, print, program, variable,
 };
 use crate::local::{self, LocalSystem, Options, Origin, running};
 
@@ -121,7 +120,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
             token: this_system("token", &system),
         })?;
     } else {
-        print(&greeting(&system, &kept))?;
+        print(greeting(&system, &kept))?;
     }
     tokio::select! {
         () = told_to_end => {}
@@ -175,7 +174,7 @@ fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
 }
 
 /// Where everything is and what to try first. It fits a terminal of 24 lines and 80 columns.
-fn greeting(system: &LocalSystem, kept: &str) -> String {
+fn greeting(system: &LocalSystem, kept: &str) -> Vec<Line> {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();
     let api = system.api_url();
@@ -190,15 +189,16 @@ fn greeting(system: &LocalSystem, kept: &str) -> String {
         ("A token, for a day", format!("export TOKEN=$({})", this_system("token", system))),
         ("A command for each endpoint, with a token", this_system("examples", system)),
     ];
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (name, place) in places.into_iter().chain(exposure(system)) {
-        let _ = writeln!(text, "{bold}{name:<10}{bold:#}{place}");
+        lines.push(Line::default().styled(bold, &format!("{name:<10}")).text(&place));
     }
     for (title, command) in tries {
-        let _ = write!(text, "\n{dim}# {title}{dim:#}\n{command}\n");
+        let title = Line::default().styled(dim, &format!("# {title}"));
+        lines.extend([Line::default(), title, Line::from(command)]);
     }
-    let _ = write!(text, "\n{dim}Ctrl-C to stop{dim:#}");
-    text
+    lines.extend([Line::default(), Line::default().styled(dim, "Ctrl-C to stop")]);
+    lines
 }
 
 /// A command about this system.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::clock::Clock;
 use shared::model::{OrganizationId, UserId};
 
-use super::{DATA_DIR_VARIABLE, Failure, Output, parse, print, running_system, variable};
+use super::{DATA_DIR_VARIABLE, Failure, Output, parse, print_exactly, running_system, variable};
 use crate::local::{self, SigningKey, TokenClaims};
 
 #[derive(Args)]
@@ -64,5 +64,5 @@ pub(super) fn run(arguments: Token, output: Output) -> Result<(), Failure> {
     if output.json {
         return output.record(&View { access_token });
     }
-    print(&access_token)
+    print_exactly(&access_token)
 }

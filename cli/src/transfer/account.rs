@@ -66,6 +66,19 @@ pub(crate) struct Defaults {
     pub(crate) now: Timestamp,
     /// Whether addresses count that their source has not verified.
     pub(crate) accept_unverified: bool,
+    /// What users without a name are called.
+    pub(crate) missing_names: MissingNames,
+}
+
+/// What users without a name are called.
+#[derive(Clone)]
+pub(crate) enum MissingNames {
+    /// They are refused.
+    Refuse,
+    /// This, for each of both names that is missing.
+    Name(String),
+    /// What stands before the `@` of the address, at a dot, hyphen or underscore in two.
+    FromAddress,
 }
 
 /// What is wrong with a row: the field, and a sentence about it without its value.
@@ -174,6 +187,7 @@ impl Reader {
 
     fn account(&mut self, defaults: &Defaults) -> Option<Account> {
         let id: Option<UserId> = self.optional("UserId");
+        self.fill_names(&defaults.missing_names);
         let first_name: Option<PersonName> = self.required("FirstName");
         let last_name: Option<PersonName> = self.required("LastName");
         let email: Option<Email> = self.required("Email");
@@ -203,6 +217,25 @@ impl Reader {
         let imported =
             ImportedAccount { user, created_at, created_by, password_hash, memberships, customer_accounts };
         Some(Account { imported, has_own_id, password })
+    }
+
+    fn fill_names(&mut self, missing_names: &MissingNames) {
+        let (first, last) = match missing_names {
+            MissingNames::Refuse => return,
+            MissingNames::Name(name) => (name.clone(), name.clone()),
+            MissingNames::FromAddress => {
+                let address = self.fields.get("Email").and_then(Value::as_str).unwrap_or_default();
+                let local = address.split('@').next().unwrap_or_default().trim();
+                let (first, last) = local.split_once(['.', '_', '-']).unwrap_or((local, local));
+                (first.to_owned(), last.to_owned())
+            }
+        };
+        for (field, name) in [("FirstName", first), ("LastName", last)] {
+            let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+            if !self.has(field) || self.fields.get(field).is_some_and(is_blank) {
+                self.fields.insert(field.to_owned(), Value::String(name));
+            }
+        }
     }
 
     fn check_verified(&mut self, defaults: &Defaults) {

@@ -6,23 +6,32 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as PHC_BASE64;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
-use shared::table::timestamp_to_text;
 
 use super::Fields;
-use super::account::{COLUMNS_READ, EMAIL_VERIFIED};
+use super::account::COLUMNS_READ;
+use super::user::{Translation, User, plain};
 
 /// Who wrote a file.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dialect {
     /// The document's field names, as `users export` writes them
     Users,
-    /// An export of users, or of password hashes, from Auth0
+    /// An export of users, or of password hashes, from Auth0; or what its bulk import reads
     Auth0,
-    /// A realm export of Keycloak
+    /// Users in a realm export of Keycloak
     Keycloak,
     /// `aws cognito-idp list-users`, or a CSV file with its user import's header
     Cognito,
+    /// `firebase auth:export`
+    Firebase,
+    /// The users' CSV from Clerk's dashboard, or its API's user objects
+    Clerk,
+    /// A CSV file with the columns of Okta's import, or its API's user objects
+    Okta,
+    /// What Kinde's import reads
+    Kinde,
+    /// Users of FusionAuth's search, or what its import reads
+    Fusionauth,
 }
 
 /// Reads base64 whether it is padded or not: providers do both.
@@ -31,200 +40,395 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The columns of a Firebase CSV file, which has no header.
+pub(super) const FIREBASE_COLUMNS: [&str; 28] = [
+    "localId",
+    "email",
+    "emailVerified",
+    "passwordHash",
+    "salt",
+    "displayName",
+    "photoUrl",
+    "Google ID",
+    "Google email",
+    "Google display name",
+    "Google photo URL",
+    "Facebook ID",
+    "Facebook email",
+    "Facebook display name",
+    "Facebook photo URL",
+    "Twitter ID",
+    "Twitter email",
+    "Twitter display name",
+    "Twitter photo URL",
+    "GitHub ID",
+    "GitHub email",
+    "GitHub display name",
+    "GitHub photo URL",
+    "createdAt",
+    "lastSignedInAt",
+    "phoneNumber",
+    "disabled",
+    "customAttributes",
+];
+
+/// Names that only one provider uses.
+const MARKS: [(Dialect, &[&str]); 7] = [
+    (Dialect::Cognito, &["Attributes", "cognito:username", "UserCreateDate"]),
+    (Dialect::Firebase, &["localId"]),
+    (Dialect::Clerk, &["primary_email_address", "primary_email_address_id", "password_hasher"]),
+    (Dialect::Fusionauth, &["insertInstant", "encryptionScheme", "usernameStatus", "tenantId"]),
+    (Dialect::Okta, &["profile", "login"]),
+    (Dialect::Kinde, &["hashed_password", "hashing_method", "provided_id", "external_organization_id"]),
+    (Dialect::Keycloak, &["emailVerified", "createdTimestamp", "serviceAccountClientId", "requiredActions"]),
+];
+
+/// Names that Auth0 uses; some of ours are like them.
+const AUTH0_MARKS: [&str; 6] =
+    ["email_verified", "Email Verified", "user_id", "passwordHash", "password_hash", "custom_password_hash"];
+
+/// Where a user's address may stand, as [`plain`] names.
+const ADDRESSES: [&str; 6] =
+    ["email", "slug", "attributes", "profile", "primaryemailaddress", "emailaddresses"];
+
 impl Dialect {
-    /// Recognises a dialect by the names of a row's fields.
+    /// Recognises a dialect by the names of rows' members.
     pub(super) fn of(names: &[&str]) -> Self {
         let has = |some: &[&str]| some.iter().any(|name| names.contains(name));
-        if has(&["Attributes", "cognito:username"]) {
-            Self::Cognito
-        } else if has(&["emailVerified", "createdTimestamp"]) {
-            Self::Keycloak
-        } else if has(&["email_verified", "Email Verified", "user_id", "passwordHash"]) {
-            Self::Auth0
-        } else {
-            Self::Users
+        if let Some((dialect, _)) = MARKS.iter().find(|(_, marks)| has(marks)) {
+            return *dialect;
         }
+        let has_our_names =
+            names.iter().any(|name| ["firstname", "lastname"].contains(&plain(name).as_str()));
+        if has(&AUTH0_MARKS) && !has_our_names { Self::Auth0 } else { Self::Users }
     }
 
-    /// Whether a column of a CSV file of this dialect is read.
-    pub(super) fn reads(self, column: &str) -> bool {
-        match self {
-            Self::Users => COLUMNS_READ.contains(&column),
-            Self::Auth0 => AUTH0_COLUMNS.contains(&plain(column).as_str()),
-            Self::Cognito => COGNITO_COLUMNS.contains(&column),
-            Self::Keycloak => false,
-        }
+    /// Whether rows with these names can be users or organizations at all.
+    pub(super) fn has_users(self, names: &[&str]) -> bool {
+        let is_technical = self == Self::Keycloak && names.contains(&"serviceAccountClientId");
+        is_technical || names.iter().any(|name| ADDRESSES.contains(&plain(name).as_str()))
     }
 
-    /// A row in the document's field names. What has no place there is left out.
-    pub(super) fn translate(self, fields: Fields) -> Fields {
+    /// A user in the document's field names; or the name of a member that is there twice.
+    pub(super) fn translate(self, fields: Fields) -> Result<User, String> {
+        let user = Translation::new(fields);
         match self {
-            Self::Users => fields,
-            Self::Auth0 => auth0(fields),
-            Self::Keycloak => keycloak(&fields),
-            Self::Cognito => cognito(&fields),
+            Self::Users => users(user),
+            Self::Auth0 => auth0(user),
+            Self::Keycloak => keycloak(user),
+            Self::Cognito => cognito(user),
+            Self::Firebase => firebase(user),
+            Self::Clerk => clerk(user),
+            Self::Okta => okta(user),
+            Self::Kinde => kinde(user),
+            Self::Fusionauth => fusionauth(user),
         }
+        .finish()
     }
 }
 
-const AUTH0_COLUMNS: [&str; 10] = [
-    "user_id",
-    "id",
-    "email",
-    "email_verified",
-    "given_name",
-    "family_name",
-    "name",
-    "phone_number",
-    "created_at",
-    "passwordhash",
-];
+fn users(mut user: Translation) -> Translation {
+    for field in COLUMNS_READ {
+        if let Some(value) = user.get(&[field]) {
+            user.put(field, value);
+        }
+    }
+    user.disabled_if(&["Disabled"], true);
+    user
+}
 
-/// A user of Auth0 ("Bulk User Exports"; "Export Data", for password hashes).
-fn auth0(fields: Fields) -> Fields {
-    let fields: Fields = fields.into_iter().map(|(name, value)| (plain(&name), value)).collect();
-    let mut user = Translation::of(&fields);
-    user.take("UserId", &["user_id", "id"]);
-    if let Some(id) = fields.get("_id").and_then(|id| id.get("$oid")).and_then(Value::as_str) {
-        user.put("UserId", json!(format!("auth0|{id}")));
+/// A user of Auth0 ("Bulk User Exports"; "Export Data", for password hashes; "Bulk User Import Database Schema and
+/// Examples").
+fn auth0(mut user: Translation) -> Translation {
+    let hash = user.text(&["passwordHash", "password_hash"]);
+    let custom = user.get(&["custom_password_hash"]);
+    let is_bulk_import = hash.is_some() || custom.is_some();
+    match user.get(&["user_id", "id"]) {
+        // The import puts this before an id.
+        Some(Value::String(id)) if is_bulk_import && !id.contains('|') => {
+            user.put("UserId", format!("auth0|{id}"));
+        }
+        Some(id) => user.put("UserId", id),
+        None => {}
+    }
+    if let Some(id) = user.get(&["_id"])
+        && let Some(id) = id.get("$oid").and_then(Value::as_str)
+    {
+        user.put("UserId", format!("auth0|{id}"));
     }
     user.take("Email", &["email"]);
-    user.verified(fields.get("email_verified"));
+    user.verified(&["email_verified"]);
     user.names("given_name", "family_name", "name");
     user.take("PhoneNumber", &["phone_number"]);
     user.take("CreatedAt", &["created_at"]);
-    user.take("PasswordHash", &["passwordhash"]);
-    user.translated
+    user.disabled_if(&["blocked"], true);
+    if let Some(hash) = hash.filter(|hash| !hash.is_empty()) {
+        user.self_describing_hash(hash);
+    } else if let Some(custom) = custom {
+        let text = |pointer: &str| custom.pointer(pointer).and_then(Value::as_str);
+        let algorithm = text("/algorithm").unwrap_or_default();
+        // A password that was re-encoded before it was hashed cannot be told in the hash.
+        let is_plain = text("/password/encoding").is_none_or(|encoding| encoding == "utf8");
+        let hash = text("/hash/value").filter(|_| is_plain && custom.get("salt").is_none());
+        user.hash(algorithm, hash.map(ToOwned::to_owned));
+    }
+    user
 }
-
-/// The extension writes labels, `Email Verified`, where the API writes names, `email_verified`.
-fn plain(name: &str) -> String {
-    name.to_lowercase().replace(' ', "_")
-}
-
-const COGNITO_COLUMNS: [&str; 7] =
-    ["sub", "email", "email_verified", "given_name", "family_name", "name", "phone_number"];
 
 /// A user of Amazon Cognito (`ListUsers`; "Creating the user import .csv file"). Its passwords cannot be exported.
-fn cognito(fields: &Fields) -> Fields {
-    let mut attributes = fields.clone();
-    for attribute in fields.get("Attributes").and_then(Value::as_array).into_iter().flatten() {
-        if let (Some(Value::String(name)), Some(value)) = (attribute.get("Name"), attribute.get("Value")) {
-            attributes.insert(name.clone(), value.clone());
+fn cognito(mut user: Translation) -> Translation {
+    let mut attributes = Vec::new();
+    if let Some(Value::Array(pairs)) = user.get(&["Attributes"]) {
+        for attribute in &pairs {
+            if let (Some(Value::String(name)), Some(value)) = (attribute.get("Name"), attribute.get("Value"))
+            {
+                attributes.push((name.clone(), value.clone()));
+            }
         }
     }
-    let mut user = Translation::of(&attributes);
+    user.add(attributes);
     user.take("UserId", &["sub"]);
     user.take("Email", &["email"]);
-    user.verified(attributes.get("email_verified"));
+    user.verified(&["email_verified"]);
     user.names("given_name", "family_name", "name");
     user.take("PhoneNumber", &["phone_number"]);
-    match fields.get("UserCreateDate") {
+    user.disabled_if(&["Enabled"], false);
+    match user.get(&["UserCreateDate"]) {
         // Seconds, from older tools.
         Some(Value::Number(seconds)) => {
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "a time that is too large becomes the latest"
             )]
-            user.time("CreatedAt", seconds.as_f64().map(|seconds| (seconds * 1000.0) as i64));
+            let millis = seconds.as_f64().map(|seconds| (seconds * 1000.0) as i64);
+            user.add([("created millis".to_owned(), json!(millis))]);
+            user.millis("CreatedAt", &["created millis"]);
         }
-        _ => user.take("CreatedAt", &["UserCreateDate"]),
+        Some(time) => user.put("CreatedAt", time),
+        None => {}
     }
-    user.translated
+    user
 }
 
 /// A user of Keycloak ("Importing and exporting realms"; `UserRepresentation`).
-fn keycloak(fields: &Fields) -> Fields {
-    let mut user = Translation::of(fields);
+fn keycloak(mut user: Translation) -> Translation {
     user.take("UserId", &["id"]);
     user.take("Email", &["email"]);
-    user.verified(fields.get("emailVerified"));
+    user.verified(&["emailVerified"]);
     user.take("FirstName", &["firstName"]);
     user.take("LastName", &["lastName"]);
-    let attribute = |name: &&str| fields.get("attributes")?.get(name)?.get(0).cloned();
-    if let Some(number) = ["phoneNumber", "phone_number", "phone"].iter().find_map(attribute) {
-        user.put("PhoneNumber", number);
+    user.disabled_if(&["enabled"], false);
+    let client = user.get(&["serviceAccountClientId"]);
+    user.is_technical(client.is_some());
+    if let Some(Value::Object(attributes)) = user.get(&["attributes"]) {
+        let first = |value: &Value| value.get(0).cloned().unwrap_or_default();
+        let mut rest: Vec<_> = attributes.iter().map(|(name, value)| (name.clone(), first(value))).collect();
+        let phone = ["phoneNumber", "phone_number", "phone"].iter().find_map(|name| {
+            rest.iter().position(|(attribute, _)| attribute == name).map(|place| rest.swap_remove(place).1)
+        });
+        if let Some(number) = phone {
+            user.put("PhoneNumber", number);
+        }
+        user.add(rest.into_iter().map(|(name, value)| (format!("attributes.{name}"), value)));
     }
-    user.time("CreatedAt", fields.get("createdTimestamp").and_then(Value::as_i64));
-    let credentials = fields.get("credentials").and_then(Value::as_array).into_iter().flatten();
-    let is_password = |credential: &&Value| credential.get("type").is_some_and(|kind| kind == "password");
-    if let Some(credential) = credentials.into_iter().find(is_password) {
-        // What cannot be told in PHC is refused by its name, below.
-        let hash = keycloak_hash(credential).unwrap_or_else(|| "of another kind".to_owned());
-        user.put("PasswordHash", json!(hash));
+    user.millis("CreatedAt", &["createdTimestamp"]);
+    let credentials = user.get(&["credentials"]);
+    let credentials = credentials.as_ref().and_then(Value::as_array).into_iter().flatten();
+    let (passwords, others): (Vec<_>, Vec<_>) =
+        credentials.partition(|credential| credential.get("type").is_some_and(|kind| kind == "password"));
+    user.add(others.iter().map(|credential| {
+        let kind = credential.get("type").and_then(Value::as_str).unwrap_or("other");
+        (format!("credentials.{kind}"), Value::Bool(true))
+    }));
+    if let Some(credential) = passwords.first() {
+        let data = inner(credential, "credentialData");
+        let algorithm = data.as_ref().and_then(|data| data.get("algorithm")?.as_str()).unwrap_or_default();
+        user.hash(algorithm, keycloak_hash(credential));
+    } else if user.get(&["federationLink"]).is_some() {
+        user.password_is_elsewhere("it is in the directory that Keycloak asks");
     }
-    user.translated
+    user
+}
+
+/// JSON in a text.
+fn inner(credential: &Value, name: &str) -> Option<Value> {
+    serde_json::from_str(credential.get(name)?.as_str()?).ok()
 }
 
 /// A password of Keycloak in the PHC string format.
 fn keycloak_hash(credential: &Value) -> Option<String> {
-    let inner = |name: &str| serde_json::from_str::<Value>(credential.get(name)?.as_str()?).ok();
-    let (secret, data) = (inner("secretData")?, inner("credentialData")?);
-    let phc_base64 = |name: &str| Some(PHC_BASE64.encode(BASE64.decode(secret.get(name)?.as_str()?).ok()?));
-    let (salt, hash) = (phc_base64("salt")?, phc_base64("value")?);
+    let (secret, data) = (inner(credential, "secretData")?, inner(credential, "credentialData")?);
+    let (salt, hash) = (secret.get("salt")?.as_str()?, secret.get("value")?.as_str()?);
     let iterations = data.get("hashIterations")?.as_u64()?;
     let parameter = |name: &str| data.get("additionalParameters")?.get(name)?.get(0)?.as_str();
     match data.get("algorithm")?.as_str()? {
-        algorithm @ ("pbkdf2" | "pbkdf2-sha256" | "pbkdf2-sha512") => {
-            Some(format!("${algorithm}$i={iterations}${salt}${hash}"))
-        }
+        algorithm @ ("pbkdf2" | "pbkdf2-sha256" | "pbkdf2-sha512") => phc(algorithm, iterations, salt, hash),
         "argon2" if parameter("type") == Some("id") && parameter("version") == Some("1.3") => {
             let (memory, lanes) = (parameter("memory")?, parameter("parallelism")?);
+            let (salt, hash) = (phc_base64(salt)?, phc_base64(hash)?);
             Some(format!("$argon2id$v=19$m={memory},t={iterations},p={lanes}${salt}${hash}"))
         }
         _ => None,
     }
 }
 
-/// A row on its way into the document's field names.
-struct Translation<'a> {
-    source: &'a Fields,
-    translated: Fields,
+/// A PBKDF2 hash in the PHC string format, from salt and hash in base64.
+fn phc(algorithm: &str, iterations: u64, salt: &str, hash: &str) -> Option<String> {
+    Some(format!("${algorithm}$i={iterations}${}${}", phc_base64(salt)?, phc_base64(hash)?))
 }
 
-impl<'a> Translation<'a> {
-    fn of(source: &'a Fields) -> Self {
-        // Only a provider that says so has verified an address: anybody can sign up with any.
-        let translated = Fields::from_iter([(EMAIL_VERIFIED.to_owned(), json!(false))]);
-        Self { source, translated }
-    }
+fn phc_base64(text: &str) -> Option<String> {
+    Some(PHC_BASE64.encode(BASE64.decode(text).ok()?))
+}
 
-    fn put(&mut self, field: &str, value: Value) {
-        self.translated.insert(field.to_owned(), value);
+/// A user of Firebase ("Firebase CLI reference: auth:import and auth:export").
+fn firebase(mut user: Translation) -> Translation {
+    user.take("UserId", &["localId"]);
+    user.take("Email", &["email"]);
+    user.verified(&["emailVerified"]);
+    user.names("firstName", "lastName", "displayName");
+    user.take("PhoneNumber", &["phoneNumber"]);
+    user.millis("CreatedAt", &["createdAt"]);
+    user.disabled_if(&["disabled"], true);
+    let (hash, _salt) = (user.text(&["passwordHash"]), user.get(&["salt"]));
+    if hash.is_some_and(|hash| !hash.is_empty()) {
+        user.hash("Firebase's scrypt", None);
     }
+    user
+}
 
-    /// Takes a field over from the first of these that is there.
-    fn take(&mut self, field: &str, names: &[&str]) {
-        if let Some(value) = names.iter().find_map(|name| self.source.get(*name)) {
-            self.put(field, value.clone());
-        }
+/// A user of Clerk ("Export your users"; the `User` object of its API).
+fn clerk(mut user: Translation) -> Translation {
+    user.take("UserId", &["id"]);
+    user.take("FirstName", &["first_name"]);
+    user.take("LastName", &["last_name"]);
+    user.millis("CreatedAt", &["created_at"]);
+    user.disabled_if(&["banned"], true);
+    let address = clerk_primary(&mut user, "email_address", "email_addresses");
+    let verified = user.text(&["verified_email_addresses"]).unwrap_or_default();
+    if let Some((address, is_verified)) = address {
+        let is_listed = verified.split([',', ';', '|', ' ']).any(|one| one == address);
+        user.put("Email", address);
+        user.put(super::account::EMAIL_VERIFIED, is_verified || is_listed);
     }
+    if let Some((number, _)) = clerk_primary(&mut user, "phone_number", "phone_numbers") {
+        user.put("PhoneNumber", number);
+    }
+    let (digest, hasher) = (user.text(&["password_digest"]), user.text(&["password_hasher"]));
+    if let Some(digest) = digest.filter(|digest| !digest.is_empty()) {
+        user.hash(&hasher.unwrap_or_default(), Some(digest));
+    }
+    user
+}
 
-    fn verified(&mut self, value: Option<&Value>) {
-        let verified = match value {
-            Some(Value::Bool(verified)) => *verified,
-            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-            _ => false,
+/// The primary address or number of a user of Clerk, and whether its entry is verified.
+fn clerk_primary(user: &mut Translation, kind: &str, list: &str) -> Option<(String, bool)> {
+    if let Some(primary) = user.text(&[&format!("primary_{kind}")]) {
+        return (!primary.is_empty()).then_some((primary, false));
+    }
+    let (id, list) = (user.text(&[&format!("primary_{kind}_id")])?, user.get(&[list])?);
+    let entry =
+        list.as_array()?.iter().find(|entry| entry.get("id").is_some_and(|own| *own == id.as_str()))?;
+    let is_verified = entry.pointer("/verification/status").is_some_and(|status| status == "verified");
+    Some((entry.get(kind)?.as_str()?.to_owned(), is_verified))
+}
+
+/// A user of Okta ("Import users from a CSV file"; the `User` object of its API).
+fn okta(mut user: Translation) -> Translation {
+    let credentials = user.get(&["credentials"]).unwrap_or_default();
+    if let Some(Value::Object(profile)) = user.get(&["profile"]) {
+        user.take("UserId", &["id"]);
+        user.add(profile);
+    }
+    let address = user.get(&["email"]).unwrap_or_default();
+    let emails = credentials.get("emails").and_then(Value::as_array).into_iter().flatten();
+    let is_verified = emails
+        .filter(|email| email.get("status").is_some_and(|status| status == "VERIFIED"))
+        .any(|email| email.get("value") == Some(&address));
+    user.put("Email", address);
+    user.put(super::account::EMAIL_VERIFIED, is_verified);
+    user.take("FirstName", &["firstName"]);
+    user.take("LastName", &["lastName"]);
+    user.take("PhoneNumber", &["mobilePhone", "primaryPhone"]);
+    user.take("CreatedAt", &["created"]);
+    let status = user.text(&["status"]).unwrap_or_default();
+    user.is_disabled(["SUSPENDED", "DEPROVISIONED"].contains(&status.as_str()));
+    if let Some(hash) = credentials.pointer("/password/hash") {
+        let text = |name: &str| hash.get(name).and_then(Value::as_str);
+        let algorithm = text("algorithm").unwrap_or_default();
+        let bcrypt = || {
+            let (factor, salt) = (hash.get("workFactor")?.as_u64()?, text("salt")?);
+            (algorithm == "BCRYPT").then_some(format!("$2a${factor:02}${salt}{}", text("value")?))
         };
-        self.put(EMAIL_VERIFIED, json!(verified));
+        user.hash(algorithm, bcrypt());
     }
+    user
+}
 
-    /// Takes both names over; where they are not given, from the whole name, the last word of which is the last name.
-    fn names(&mut self, first: &str, last: &str, whole: &str) {
-        self.take("FirstName", &[first]);
-        self.take("LastName", &[last]);
-        let whole = self.source.get(whole).and_then(Value::as_str).filter(|name| !name.contains('@'));
-        if let Some((first, last)) = whole.and_then(|name| name.trim().rsplit_once(' ')) {
-            let (first, last) = (json!(first), json!(last));
-            self.translated.entry("FirstName").or_insert(first);
-            self.translated.entry("LastName").or_insert(last);
-        }
+/// A user of Kinde ("Import users in bulk").
+fn kinde(mut user: Translation) -> Translation {
+    user.take("UserId", &["id", "provided_id"]);
+    user.take("Email", &["email"]);
+    user.verified(&["email_verified"]);
+    user.take("FirstName", &["first_name"]);
+    user.take("LastName", &["last_name"]);
+    user.take("PhoneNumber", &["phone"]);
+    user.disabled_if(&["is_suspended"], true);
+    let (hash, method) = (user.text(&["hashed_password"]), user.text(&["hashing_method"]));
+    if let Some(hash) = hash.filter(|hash| !hash.is_empty()) {
+        user.hash(&method.unwrap_or_default(), Some(hash));
     }
+    user
+}
 
-    fn time(&mut self, field: &str, millis: Option<i64>) {
-        let text = millis.and_then(|millis| timestamp_to_text(Timestamp::from_millis(millis)).ok());
-        if let Some(text) = text {
-            self.put(field, json!(text));
+/// A user of FusionAuth ("Search for Users"; "Import Users").
+fn fusionauth(mut user: Translation) -> Translation {
+    user.take("UserId", &["id"]);
+    user.take("Email", &["email"]);
+    user.verified(&["verified"]);
+    user.names("firstName", "lastName", "fullName");
+    user.take("PhoneNumber", &["mobilePhone"]);
+    user.millis("CreatedAt", &["insertInstant"]);
+    user.disabled_if(&["active"], false);
+    let scheme = user.text(&["encryptionScheme"]).unwrap_or_default();
+    let (password, salt) = (user.text(&["password"]), user.text(&["salt"]).unwrap_or_default());
+    let factor = user.get(&["factor"]).and_then(|factor| factor.as_u64());
+    if let Some(password) = password {
+        let hash = factor.and_then(|factor| match scheme.as_str() {
+            "bcrypt" => Some(format!("$2a${factor:02}${salt}{password}")),
+            "salted-pbkdf2-hmac-sha256" | "salted-pbkdf2-hmac-sha256-512" => {
+                phc("pbkdf2-sha256", factor, &salt, &password)
+            }
+            "salted-pbkdf2-hmac-sha512-512" => phc("pbkdf2-sha512", factor, &salt, &password),
+            _ => None,
+        });
+        user.hash(&scheme, hash);
+    }
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialect_is_recognised_by_its_names() {
+        for (names, dialect) in [
+            (&["FirstName", "LastName", "Email", "EmailVerified"][..], Dialect::Users),
+            (&["first_name", "last_name", "email", "email_verified"], Dialect::Users),
+            (&["user_id", "email"], Dialect::Auth0),
+            (&["email", "custom_password_hash"], Dialect::Auth0),
+            (&["Id", "Given Name", "Email", "Email Verified"], Dialect::Auth0),
+            (&["id", "username", "firstName", "createdTimestamp"], Dialect::Keycloak),
+            (&["Username", "Attributes"], Dialect::Cognito),
+            (&["localId", "email", "emailVerified"], Dialect::Firebase),
+            (&["id", "first_name", "primary_email_address"], Dialect::Clerk),
+            (&["login", "firstName", "lastName", "email"], Dialect::Okta),
+            (&["id", "status", "profile"], Dialect::Okta),
+            (&["email", "first_name", "hashed_password"], Dialect::Kinde),
+            (&["email", "firstName", "insertInstant", "verified"], Dialect::Fusionauth),
+        ] {
+            assert!(Dialect::of(names) == dialect, "{names:?}");
         }
     }
 }

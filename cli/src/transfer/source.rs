@@ -1,43 +1,80 @@
-//! The rows of a file, whatever it is: CSV, JSON lines, or one JSON document.
+//! The rows of a file, whatever it is: CSV, JSON lines, or JSON documents.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
+use csv::{ByteRecord, ReaderBuilder, Terminator};
 use serde_json::Value;
 
+use super::cells::restore;
+use super::json::Json;
+use super::providers::FIREBASE_COLUMNS;
+use super::text::{LineEnds, TextFile};
+use super::user::{User, plain};
 use super::{Dialect, Fields};
+
+/// How many rows are looked at to recognise who wrote a file.
+const ROWS_TO_RECOGNISE: usize = 100;
+/// How many names of members that are not read are kept.
+const MAX_UNREAD: usize = 200;
+/// How many names a sentence shows.
+const MAX_NAMES_SHOWN: usize = 12;
+/// Separators of cells, the likeliest first.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// What is read, for a file that is not.
+const EXPECTED: &str = "Expected are rows with FirstName, LastName and Email, or an export of Auth0, Keycloak, Cognito, \
+                        Firebase, Clerk, Okta, Kinde or FusionAuth";
 
 /// A row of a file.
 pub(crate) struct Row {
     /// Where it begins: the line of a CSV or JSON lines file; in a JSON document, which one of its users it is. From 1.
     pub(crate) line: u64,
     /// What it holds, by the document's names; or why it cannot be read.
-    pub(crate) fields: Result<Fields, String>,
+    pub(crate) user: Result<User, String>,
 }
 
 /// A file with users.
 pub(crate) struct Source {
-    /// Who wrote it.
-    pub(crate) dialect: Dialect,
     /// How many rows it has.
     pub(crate) total: u64,
-    /// The columns of a CSV file that are not read.
-    pub(crate) unread_columns: Vec<String>,
-    rows: Box<dyn Iterator<Item = (u64, Result<Fields, String>)>>,
+    /// The columns and members that are not read, with the number of rows that have something there.
+    pub(crate) unread: BTreeMap<String, u64>,
+    /// What the operator should know about the file.
+    pub(crate) remarks: Vec<String>,
+    reader: RowReader,
+    rows: Rows,
 }
 
 impl Source {
-    /// Opens a file, whose dialect is recognised where it is not given.
-    pub(crate) fn open(file: &Path, dialect: Option<Dialect>) -> io::Result<Self> {
-        let container = Container::of(file)?;
-        let total = container.rows(file)?.count() as u64;
-        let first = container.rows(file)?.find_map(|(_, fields)| fields.ok());
-        let columns: Vec<_> = first.iter().flat_map(Fields::keys).map(String::as_str).collect();
-        let dialect = dialect.unwrap_or_else(|| Dialect::of(&columns));
-        let unread = |name: &&str| matches!(container, Container::Csv) && !dialect.reads(name);
-        let unread_columns = columns.iter().copied().filter(unread).map(ToOwned::to_owned).collect();
-        Ok(Self { dialect, total, unread_columns, rows: container.rows(file)? })
+    /// Opens a file, whose dialect is recognised if it is not given. With `is_raw`, cells are taken as they are.
+    pub(crate) fn open(file: &Path, dialect: Option<Dialect>, is_raw: bool) -> io::Result<Self> {
+        let text = TextFile::open(file)?;
+        let container = Container::of(&text)?;
+        let mut names: BTreeSet<String> = container.columns().iter().cloned().collect();
+        for (_, fields) in container.rows(&text)?.take(ROWS_TO_RECOGNISE) {
+            names.extend(fields.into_iter().flatten().map(|(name, _)| name));
+        }
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let dialect = dialect.or(container.dialect()).unwrap_or_else(|| Dialect::of(&names));
+        if !names.is_empty() && !dialect.has_users(&names) {
+            return Err(io::Error::other(container.unknown(&names)));
+        }
+        let reader = RowReader { dialect, is_csv: matches!(container, Container::Csv(_)), is_raw };
+        let (mut total, mut unread) = (0, BTreeMap::new());
+        for (_, fields) in container.rows(&text)? {
+            total += 1;
+            for name in reader.read(fields).into_iter().flat_map(|user| user.unread) {
+                if unread.len() < MAX_UNREAD || unread.contains_key(&name) {
+                    *unread.entry(name).or_default() += 1;
+                } else {
+                    *unread.entry("(others)".to_owned()).or_default() += 1;
+                }
+            }
+        }
+        let mut remarks: Vec<String> = text.remark().map(ToOwned::to_owned).into_iter().collect();
+        remarks.extend(container.remark());
+        Ok(Self { total, unread, remarks, reader, rows: container.rows(&text)? })
     }
 }
 
@@ -46,114 +83,286 @@ impl Iterator for Source {
 
     fn next(&mut self) -> Option<Row> {
         let (line, fields) = self.rows.next()?;
-        Some(Row { line, fields: fields.map(|fields| self.dialect.translate(fields)) })
+        Some(Row { line, user: self.reader.read(fields) })
     }
 }
 
-/// How a file holds its rows.
-enum Container {
-    Csv,
-    JsonLines,
-    /// An array of objects, or an object with one under this name: Keycloak's `users`, Cognito's `Users`.
-    Document(Option<&'static str>),
+/// Reads a row in the dialect of its file.
+struct RowReader {
+    dialect: Dialect,
+    is_csv: bool,
+    is_raw: bool,
+}
+
+impl RowReader {
+    fn read(&self, fields: Result<Fields, String>) -> Result<User, String> {
+        let mut fields = fields?;
+        if self.is_csv && !self.is_raw {
+            for value in fields.values_mut() {
+                if let Value::String(cell) = value {
+                    // Auth0 puts it before every text.
+                    let auth0 = cell.strip_prefix('\'').filter(|_| self.dialect == Dialect::Auth0);
+                    *cell = auth0.unwrap_or_else(|| restore(cell)).to_owned();
+                }
+            }
+        }
+        self.dialect.translate(fields).map_err(|name| has_twice(&name))
+    }
+}
+
+fn has_twice(name: &str) -> String {
+    format!("has the member {} twice", shortened(name))
 }
 
 type Rows = Box<dyn Iterator<Item = (u64, Result<Fields, String>)>>;
 
+/// How a file holds its rows.
+enum Container {
+    Csv(Sheet),
+    JsonLines,
+    Documents(Documents),
+}
+
+/// A CSV file.
+struct Sheet {
+    separator: u8,
+    /// Lines before the column names: Excel's `sep=;`.
+    lines_before: u64,
+    columns: Vec<String>,
+    has_header: bool,
+}
+
+/// One or more JSON values: users, arrays of users, or objects with one: Keycloak's `users`, Cognito's `Users`.
+#[derive(Default)]
+struct Documents {
+    is_realm: bool,
+    federated_users: usize,
+}
+
 impl Container {
-    fn of(file: &Path) -> io::Result<Self> {
-        let mut reader = open(file)?;
-        let mut line = String::new();
-        while reader.read_line(&mut line).map_err(not_text)? > 0 && line.trim().is_empty() {
-            line.clear();
+    fn of(text: &TextFile) -> io::Result<Self> {
+        let mut lines = text.read()?.lines();
+        let mut first = String::new();
+        for line in lines.by_ref() {
+            first = line.map_err(|_| io::Error::other("its first line is not UTF-8 text"))?;
+            if !first.trim().is_empty() {
+                break;
+            }
         }
-        if !line.trim_start().starts_with(['{', '[']) {
-            return Ok(Self::Csv);
+        if !first.trim_start().starts_with(['{', '[']) {
+            return Ok(Self::Csv(Sheet::of(text)?));
         }
-        // A line that is an object by itself is one of many, unless it is the whole document.
-        let value = match serde_json::from_str::<Value>(&line) {
-            Ok(value) => value,
-            Err(_) => match serde_json::from_reader(open(file)?) {
-                Ok(value) => value,
-                Err(_) => return Ok(Self::JsonLines),
-            },
-        };
-        let holds = |name: &&str| value.get(name).is_some_and(Value::is_array);
-        Ok(match ["users", "Users"].into_iter().find(holds) {
-            Some(name) => Self::Document(Some(name)),
-            None if value.is_array() => Self::Document(None),
-            None => Self::JsonLines,
-        })
+        // A line that is an object by itself is one of many, unless it holds users.
+        let is_object =
+            |line: &str| serde_json::from_str::<Json>(line).is_ok_and(|value| !holds_users(&value));
+        if is_object(&first) {
+            return Ok(Self::JsonLines);
+        }
+        match Documents::of(text) {
+            // A first line that is broken.
+            Err(_) if lines.next().is_some_and(|line| line.is_ok_and(|line| is_object(&line))) => {
+                Ok(Self::JsonLines)
+            }
+            documents => documents.map(Self::Documents),
+        }
     }
 
-    fn rows(&self, file: &Path) -> io::Result<Rows> {
-        let reader = open(file)?;
+    /// The columns that a CSV file names.
+    fn columns(&self) -> &[String] {
+        match self {
+            Self::Csv(sheet) => &sheet.columns,
+            _ => &[],
+        }
+    }
+
+    /// Who wrote the file, if its shape says so.
+    fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::Csv(sheet) => (!sheet.has_header).then_some(Dialect::Firebase),
+            Self::Documents(documents) => documents.is_realm.then_some(Dialect::Keycloak),
+            Self::JsonLines => None,
+        }
+    }
+
+    fn remark(&self) -> Option<String> {
+        let Self::Documents(Documents { federated_users: count @ 1.., .. }) = self else { return None };
+        Some(format!(
+            "{count} federated users are not read: their names and addresses are in the directory that they come from."
+        ))
+    }
+
+    /// What a file of an unknown shape looks like, and what is expected.
+    fn unknown(&self, names: &[&str]) -> String {
+        let shown: Vec<_> = names.iter().take(MAX_NAMES_SHOWN).map(|name| shortened(name)).collect();
+        let more = if names.len() > MAX_NAMES_SHOWN { ", …" } else { "" };
+        let looks_like = match self {
+            Self::Csv(_) if names.iter().any(|name| name.contains('@')) => {
+                return "its first line looks like a user: put a line with the names of the columns before it, such \
+                        as FirstName,LastName,Email"
+                    .to_owned();
+            }
+            Self::Csv(_) => "it looks like CSV with the columns",
+            _ => "it looks like JSON with the members",
+        };
+        format!("{looks_like} {}{more}, none of which is an e-mail address. {EXPECTED}", shown.join(", "))
+    }
+
+    fn rows(&self, text: &TextFile) -> io::Result<Rows> {
+        let reader = text.read()?;
         Ok(match self {
-            Self::Csv => csv_rows(reader)?,
+            Self::Csv(sheet) => sheet.rows(reader)?,
             Self::JsonLines => Box::new(json_lines(reader)),
-            Self::Document(name) => {
-                let mut document: Value = serde_json::from_reader(reader)?;
-                let users = match name {
-                    Some(name) => document.get_mut(name).map(Value::take),
-                    None => Some(document),
-                };
-                let Some(Value::Array(users)) = users else {
-                    return Err(io::Error::other("it holds no users"));
-                };
-                Box::new((1..).zip(users.into_iter().map(object)))
+            Self::Documents(_) => {
+                Box::new((1..).zip(documents(reader).flat_map(|document| match document {
+                    Ok(document) => users_of(document).into_iter().map(object).collect(),
+                    Err(error) => vec![Err(format!("cannot be read: {error}"))],
+                })))
             }
         })
     }
 }
 
-/// Opens a file, past a byte order mark.
-fn open(file: &Path) -> io::Result<BufReader<File>> {
-    let mut file = File::open(file)?;
-    let mut mark = [0; 3];
-    let read = file.read(&mut mark)?;
-    if (read, mark) != (3, [0xEF, 0xBB, 0xBF]) {
-        file.rewind()?;
+/// A name as a sentence shows it: it is of a file, and may be of any length.
+fn shortened(name: &str) -> String {
+    let mut short: String = name.chars().take(40).collect();
+    if short.len() < name.len() {
+        short.push('…');
     }
-    Ok(BufReader::new(file))
+    short
 }
 
-fn not_text(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::InvalidData { io::Error::other("it is not UTF-8 text") } else { error }
-}
-
-fn csv_rows(reader: BufReader<File>) -> io::Result<Rows> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(reader);
-    let headers =
-        reader.headers().map_err(|_| io::Error::other("its first line is not one of column names"))?;
-    let headers: Vec<String> = headers.iter().map(ToOwned::to_owned).collect();
-    let mut end = reader.position().line();
-    Ok(Box::new(reader.into_records().map(move |record| {
-        let place = match &record {
-            Ok(record) => record.position(),
-            Err(error) => error.position(),
-        };
-        let line = place.map_or(end, csv::Position::line);
-        end = line + 1;
-        let fields = record.map_err(|error| csv_fault(&error)).map(|record| {
-            let filled = headers.iter().zip(&record).filter(|(_, cell)| !cell.is_empty());
-            filled.map(|(name, cell)| (name.clone(), Value::from(cell))).collect()
-        });
-        (line, fields)
-    })))
-}
-
-/// What is wrong with a row, without what it holds.
-fn csv_fault(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("has {len} cells, where the first line has {expected_len} columns")
+impl Sheet {
+    fn of(text: &TextFile) -> io::Result<Self> {
+        let mut sheet = Self { separator: b',', lines_before: 0, columns: Vec::new(), has_header: true };
+        let mut separator = None;
+        for line in text.read()?.lines() {
+            let line = line.map_err(|_| io::Error::other("its first line is not UTF-8 text"))?;
+            let said = separator_line(&line);
+            if said.is_none() && !line.trim().is_empty() {
+                sheet.separator = separator.unwrap_or_else(|| likely_separator(&line));
+                break;
+            }
+            separator = said.or(separator);
+            sheet.lines_before += 1;
         }
-        csv::ErrorKind::Utf8 { .. } => "is not UTF-8 text".to_owned(),
-        _ => "cannot be read as CSV".to_owned(),
+        let mut record = ByteRecord::new();
+        let mut reader = sheet.reader(text.read()?)?;
+        if !reader.read_byte_record(&mut record).map_err(io::Error::other)? {
+            return Ok(sheet);
+        }
+        let cells: Vec<_> =
+            record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        sheet.has_header = !is_firebase(&cells);
+        if !sheet.has_header {
+            sheet.columns = FIREBASE_COLUMNS.map(ToOwned::to_owned).to_vec();
+            return Ok(sheet);
+        }
+        let mut seen = BTreeSet::new();
+        for (number, cell) in (1..).zip(&cells) {
+            if !cell.is_empty() && !seen.insert(plain(cell)) {
+                return Err(io::Error::other(format!(
+                    "it has the column {} twice: remove one of them",
+                    shortened(cell)
+                )));
+            }
+            sheet.columns.push(if cell.is_empty() { format!("column {number}") } else { cell.clone() });
+        }
+        Ok(sheet)
+    }
+
+    /// A reader that begins at the column names.
+    fn reader(&self, mut text: BufReader<LineEnds>) -> io::Result<csv::Reader<BufReader<LineEnds>>> {
+        for _ in 0..self.lines_before {
+            text.skip_until(b'\n')?;
+        }
+        let mut builder = ReaderBuilder::new();
+        builder.delimiter(self.separator).has_headers(false).flexible(true);
+        Ok(builder.terminator(Terminator::Any(b'\n')).from_reader(text))
+    }
+
+    fn rows(&self, text: BufReader<LineEnds>) -> io::Result<Rows> {
+        let mut reader = self.reader(text)?;
+        if self.has_header {
+            reader.read_byte_record(&mut ByteRecord::new()).map_err(io::Error::other)?;
+        }
+        let (columns, has_header, lines_before) = (self.columns.clone(), self.has_header, self.lines_before);
+        let mut record = ByteRecord::new();
+        let mut is_broken = false;
+        Ok(Box::new(std::iter::from_fn(move || {
+            while !is_broken {
+                let begin = reader.position().line();
+                match reader.read_byte_record(&mut record) {
+                    Ok(true) if record.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
+                    Ok(true) => {
+                        // The reader says where it has come to. A record begins as many lines before as it has itself:
+                        // lines without anything lie in between.
+                        let line_ends = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+                        let line = (reader.position().line() - 1).saturating_sub(line_ends).max(begin);
+                        return Some((lines_before + line, cells(&record, &columns, has_header)));
+                    }
+                    Ok(false) => return None,
+                    Err(error) => {
+                        is_broken = true;
+                        return Some((lines_before + begin, Err(format!("cannot be read: {error}"))));
+                    }
+                }
+            }
+            None
+        })))
     }
 }
 
-fn json_lines(reader: BufReader<File>) -> impl Iterator<Item = (u64, Result<Fields, String>)> {
+/// The separator of Excel's line `sep=;`.
+fn separator_line(line: &str) -> Option<u8> {
+    let line = line.trim_end_matches(['\n', '\r']).trim_matches('"');
+    let (name, separator) = line.split_at_checked(4)?;
+    match separator.as_bytes() {
+        [separator] if name.eq_ignore_ascii_case("sep=") => Some(*separator),
+        _ => None,
+    }
+}
+
+/// The separator that the line of column names has most of, outside quotes.
+fn likely_separator(line: &str) -> u8 {
+    let outside: String = line.split('"').step_by(2).collect();
+    let count = |separator: char| outside.matches(separator).count();
+    let likely = SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator));
+    likely.and_then(|separator| u8::try_from(separator).ok()).unwrap_or(b',')
+}
+
+/// Whether a line is a user of Firebase, whose CSV has no line of column names.
+fn is_firebase(cells: &[String]) -> bool {
+    let [id, email, verified, ..] = cells else { return false };
+    let has_length = (26..=30).contains(&cells.len());
+    has_length
+        && !id.is_empty()
+        && (email.is_empty() || email.contains('@'))
+        && ["true", "false"].contains(&verified.as_str())
+}
+
+/// The filled cells of a record by their columns.
+fn cells(record: &ByteRecord, columns: &[String], has_header: bool) -> Result<Fields, String> {
+    let is_filled = |cell: &&[u8]| !cell.is_empty();
+    let (length, expected) = (record.len(), columns.len());
+    let has_more = record.iter().skip(expected).any(|cell| is_filled(&cell));
+    if has_header && (length < expected || has_more) {
+        let quote = if record.iter().flatten().any(|byte| *byte == b'\n') {
+            "; a quotation mark in it may lack its second"
+        } else {
+            ""
+        };
+        return Err(format!("has {length} cells, where the first line has {expected} columns{quote}"));
+    }
+    let filled = columns.iter().zip(record).filter(|(_, cell)| is_filled(cell));
+    filled
+        .map(|(name, cell)| match str::from_utf8(cell) {
+            Ok(cell) => Ok((name.clone(), Value::from(cell))),
+            Err(_) => Err("is not UTF-8 text".to_owned()),
+        })
+        .collect()
+}
+
+fn json_lines(reader: BufReader<LineEnds>) -> impl Iterator<Item = (u64, Result<Fields, String>)> {
     let lines = (1..).zip(reader.split(b'\n'));
     lines.filter_map(|(number, line)| {
         let line = match line {
@@ -166,9 +375,77 @@ fn json_lines(reader: BufReader<File>) -> impl Iterator<Item = (u64, Result<Fiel
     })
 }
 
-fn object(value: Value) -> Result<Fields, String> {
-    match value {
-        Value::Object(fields) => Ok(fields),
-        _ => Err("is not a JSON object".to_owned()),
+fn object(value: Json) -> Result<Fields, String> {
+    match value.into_value() {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err("is not a JSON object".to_owned()),
+        Err(name) => Err(has_twice(&name)),
+    }
+}
+
+fn documents(reader: BufReader<LineEnds>) -> impl Iterator<Item = serde_json::Result<Json>> {
+    serde_json::Deserializer::from_reader(reader).into_iter()
+}
+
+/// The member of a document that holds its users.
+fn users_member(document: &Json) -> Option<&'static str> {
+    let holds = |name: &&str| matches!(document.get(name), Some(Json::Array(_)));
+    ["users", "Users"].into_iter().find(holds)
+}
+
+fn holds_users(value: &Json) -> bool {
+    matches!(value, Json::Array(_)) || users_member(value).is_some()
+}
+
+/// The users of a document: of an array, of an object with an array of users, or the object itself.
+fn users_of(document: Json) -> Vec<Json> {
+    let member = users_member(&document);
+    match (document, member) {
+        (Json::Array(values), _) => values.into_iter().flat_map(users_of).collect(),
+        (Json::Object(members), Some(member)) => {
+            let users = members.into_iter().filter(|(name, _)| name == member);
+            users.flat_map(|(_, users)| users_of(users)).collect()
+        }
+        (document, _) => vec![document],
+    }
+}
+
+impl Documents {
+    fn of(text: &TextFile) -> io::Result<Self> {
+        let mut found = Self::default();
+        for document in documents(text.read()?) {
+            let document = document.map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                io::Error::other(format!("it is not whole JSON: line {line}, column {column}"))
+            })?;
+            found.look_at(&document)?;
+        }
+        Ok(found)
+    }
+
+    fn look_at(&mut self, document: &Json) -> io::Result<()> {
+        if let Json::Array(documents) = document {
+            return documents.iter().try_for_each(|document| self.look_at(document));
+        }
+        let has = |name: &str| document.get(name).is_some();
+        let has_users = users_member(document).is_some();
+        let is_realm = has("realm") && !has("email") && !has("Email");
+        self.is_realm |= is_realm;
+        if let Some(Json::Array(federated)) = document.get("federatedUsers") {
+            if !has_users {
+                return Err(io::Error::other(
+                    "it looks like Keycloak's federated users, whose names and addresses are in the directory that \
+                     they come from: export them there. Expected are Keycloak's files with users, *-users-0.json",
+                ));
+            }
+            self.federated_users += federated.len();
+        }
+        if is_realm && !has_users {
+            return Err(io::Error::other(
+                "it looks like a Keycloak realm without users. Expected is an export with them: \
+                 `kc.sh export --users realm_file`, or its files *-users-0.json",
+            ));
+        }
+        Ok(())
     }
 }

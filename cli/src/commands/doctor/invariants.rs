@@ -6,7 +6,7 @@ use shared::table::storage::KeyKind;
 use super::report::{Check, Report, State};
 use super::{Patient, Scan};
 use crate::commands::progress::Progress;
-use crate::commands::{Failure, Output, question};
+use crate::commands::{Failure, Line, Output, question, tell};
 
 /// What a strongly consistent read of one unit reads.
 const BYTES_A_READ_UNIT: u64 = 4096;
@@ -57,7 +57,7 @@ fn agreed(violations: &[Violation]) -> bool {
         return false;
     }
     for Words { found, repair, .. } in &repairs {
-        anstream::eprintln!("{found}: {}", repair.as_deref().unwrap_or_default());
+        tell(&Line::from(format!("{found}: {}", repair.as_deref().unwrap_or_default())));
     }
     question::agreed(&format!("Do that, {} in all?", repairs.len()))
 }

@@ -1,12 +1,11 @@
 //! What was found: a line each, or JSON with stable fields.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::commands::{Failure, Output, print};
+use crate::commands::{Failure, Line, Output, escaped, print};
 
 /// How many findings of one kind a screen shows; JSON has all.
 const MAX_OF_A_KIND: usize = 10;
@@ -58,14 +57,14 @@ impl Check {
     }
 
     /// The names of checks have this width.
-    fn lines(&self, width: usize) -> String {
+    fn lines(&self, width: usize) -> impl Iterator<Item = Line> {
         let (mark, style) = self.state.mark();
-        let (name, found) = (printable(&self.name), printable(&self.found));
-        let mut lines = format!("{style}{mark:<9}{style:#}  {name:<width$}  {found}");
-        if let Some(advice) = &self.advice {
-            let _ = write!(lines, "\n{:9}  {:width$}  → {}", "", "", printable(advice));
-        }
-        lines
+        let (name, found) = (escaped(&self.name), &self.found);
+        let line = Line::default().styled(style, &format!("{mark:<9}"));
+        let line = line.text(&format!("  {name:<width$}  {found}"));
+        let advice = self.advice.as_ref();
+        let advice = advice.map(|advice| Line::from(format!("{:9}  {:width$}  → {advice}", "", "")));
+        [line].into_iter().chain(advice)
     }
 }
 
@@ -82,23 +81,23 @@ impl Report {
         if output.json {
             return output.records(&self.0, &[]);
         }
-        let width = self.0.iter().map(|check| printable(&check.name).chars().count()).max().unwrap_or(0);
+        let width = self.0.iter().map(|check| escaped(&check.name).chars().count()).max().unwrap_or(0);
         let mut of_a_kind = BTreeMap::<_, usize>::new();
         let mut lines = Vec::new();
         for check in &self.0 {
             let seen = of_a_kind.entry((&check.name, check.state)).or_default();
             *seen += 1;
             if *seen <= MAX_OF_A_KIND {
-                lines.push(check.lines(width));
+                lines.extend(check.lines(width));
             }
         }
         for ((name, _), seen) in of_a_kind.iter().filter(|(_, seen)| **seen > MAX_OF_A_KIND) {
-            lines.push(format!("… {} more: {name} (--json has all)", seen - MAX_OF_A_KIND));
+            lines.push(Line::from(format!("… {} more: {name} (--json has all)", seen - MAX_OF_A_KIND)));
         }
         if !self.0.iter().any(|check| check.state == State::Wrong) {
-            lines.push("nothing is wrong".to_owned());
+            lines.push(Line::from("nothing is wrong"));
         }
-        print(&lines.join("\n"))
+        print(lines)
     }
 
     /// Fails where anything is wrong.
@@ -108,28 +107,5 @@ impl Report {
             1 => Err(Failure::refused("one thing is wrong: what to do stands under it")),
             wrong => Err(Failure::refused(format!("{wrong} things are wrong: what to do stands under each"))),
         }
-    }
-}
-
-/// A text without what would steer a terminal: tokens and items hold what strangers wrote.
-fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            ' '..='~' => printable.push(character),
-            _ => printable.extend(character.escape_debug()),
-        }
-    }
-    printable
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_steers_the_terminal() {
-        let text = "a \u{1b}[2J\r\n\u{9b}31m\u{202e}é日\"'\\";
-        assert_eq!(printable(text), "a \\u{1b}[2J\\r\\n\\u{9b}31m\\u{202e}é日\"'\\");
     }
 }

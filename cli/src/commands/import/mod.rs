@@ -15,11 +15,13 @@ use operator::table::{ImportOutcome, ImportedAccount, OperatorTable};
 use serde::{Deserialize, Serialize};
 use shared::app::AppSettings;
 use shared::clock::Clock;
-use shared::model::{Email, NormalizedEmail, OrganizationId, Password, PasswordHash, PasswordHasher, UserId};
+use shared::model::{
+    Email, NormalizedEmail, OrganizationId, Password, PasswordHash, PasswordHasher, PersonName, UserId,
+};
 
 use super::progress::Progress;
-use super::{Failure, OPERATOR, Output, TableArguments, parse};
-use crate::transfer::{Account, Defaults, Dialect, Entry, Row, Source, Wrong};
+use super::{Failure, Line, OPERATOR, Output, TableArguments, escaped, parse, tell};
+use crate::transfer::{Account, Defaults, Dialect, Entry, LostPassword, MissingNames, Row, Source, Wrong};
 use checkpoint::{Checkpoint, Job, Position, with_ending};
 use report::Report;
 
@@ -28,31 +30,50 @@ const ROWS_AT_ONCE: usize = 100;
 
 #[derive(Args)]
 pub(super) struct Import {
-    /// CSV or JSON lines with the document's field names, or an export from Auth0, Keycloak or Cognito
+    /// CSV or JSON with our field names or a provider's; gzip is read too
     file: PathBuf,
-    /// Say what would become of each row, and write nothing to the table
+    /// Say what would become of each row; write nothing
     #[arg(long)]
     dry_run: bool,
-    /// The organization that each user joins whose row names none
+    /// Where users go whose row names no organization
     #[arg(long, value_name = "ID", value_parser = parse::<OrganizationId>)]
     organization: Option<OrganizationId>,
-    /// Who wrote the file, where it is not recognised: users, auth0, keycloak, cognito
+    /// Who wrote it: users, auth0, keycloak, cognito, firebase, clerk, okta, kinde, fusionauth
     #[arg(long, value_name = "WHO", hide_possible_values = true)]
     from: Option<Dialect>,
-    /// Hashes by e-mail address, where the provider hands them out apart
+    /// Hashes by e-mail address, if they came apart
     #[arg(long, value_name = "FILE")]
     password_hashes: Option<PathBuf>,
     /// Take over addresses that were never verified
     #[arg(long)]
     accept_unverified: bool,
-    /// Where refused rows are told with the reason, in place of <FILE>.report.csv
+    #[command(flatten)]
+    reading: Reading,
+    /// Where the report goes, if not to <FILE>.report.csv
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Begin anew where an import of the file was interrupted
+    /// Begin an interrupted import anew
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
     table: TableArguments,
+}
+
+/// How rows are read.
+#[derive(Args)]
+struct Reading {
+    /// Leave out users whom the provider has disabled
+    #[arg(long)]
+    skip_disabled: bool,
+    /// The first or last name of users who have none
+    #[arg(long, value_name = "NAME", value_parser = parse::<PersonName>, conflicts_with = "names_from_addresses")]
+    default_name: Option<PersonName>,
+    /// Make missing names of the address before its @
+    #[arg(long)]
+    names_from_addresses: bool,
+    /// Take CSV cells as they are, after `export --raw`
+    #[arg(long)]
+    raw: bool,
 }
 
 /// What became of the rows.
@@ -65,6 +86,12 @@ struct Counts {
     existing: u64,
     organizations: u64,
     refused: u64,
+    /// Technical users, and disabled ones with `--skip-disabled`.
+    skipped: u64,
+    /// Disabled users that were not skipped.
+    disabled: u64,
+    /// Users whose password could not be taken over.
+    passwords_not_taken_over: u64,
 }
 
 /// What is printed at the end.
@@ -74,17 +101,28 @@ struct View {
     dry_run: bool,
     #[serde(flatten)]
     counts: Counts,
+    /// Columns and members that are not read, with the number of rows that have something there.
+    not_read: Vec<NotRead>,
     report: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NotRead {
+    name: String,
+    rows: u64,
 }
 
 pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure> {
     let Import { file, dry_run, from, report, restart, password_hashes, .. } = &arguments;
     let cannot_read = |error| fault(&format!("cannot read {}", file.display()), error);
-    let source = Source::open(file, *from).map_err(cannot_read)?;
+    let source = Source::open(file, *from, arguments.reading.raw).map_err(cannot_read)?;
     let total = source.total;
-    if !source.unread_columns.is_empty() && !output.json {
-        anstream::eprintln!("These columns are not read: {}", source.unread_columns.join(", "));
+    if !output.json {
+        source.remarks.iter().for_each(|remark| tell(&Line::from(remark)));
     }
+    let not_read =
+        source.unread.iter().map(|(name, rows)| NotRead { name: name.clone(), rows: *rows }).collect();
     let hashes = match password_hashes {
         Some(file) => read_hashes(file)?,
         None => HashMap::new(),
@@ -94,7 +132,7 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     let checkpoint = (!dry_run).then(|| Checkpoint::beside(file, job));
     let start = checkpoint.as_ref().filter(|_| !restart).and_then(Checkpoint::read).unwrap_or_default();
     if start.counts.rows > 0 && !output.json {
-        anstream::eprintln!("Going on after {} rows; --restart begins anew.", start.counts.rows);
+        tell(&Line::from(format!("Going on after {} rows; --restart begins anew.", start.counts.rows)));
     }
     let report =
         Report::open(&report, start.report_bytes).map_err(|error| fault("cannot write the report", error))?;
@@ -109,6 +147,7 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         report,
         known: HashMap::new(),
         seen: dry_run.then(HashSet::new),
+        skip_disabled: arguments.reading.skip_disabled,
         counts: start.counts,
         told: Vec::new(),
     };
@@ -131,7 +170,7 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     }
     let Importer { counts, report, .. } = import;
     let (refused, report) = (counts.refused, report.written().map(|path| path.display().to_string()));
-    output.record(&View { dry_run: *dry_run, counts, report: report.clone() })?;
+    output.record(&View { dry_run: *dry_run, counts, not_read, report: report.clone() })?;
     match report {
         Some(report) if refused > 0 => Err(Failure::refused(format!(
             "{refused} rows are refused: {report} says why. Mend them and import the file again"
@@ -147,13 +186,24 @@ impl Import {
             operator: OPERATOR.parse().map_err(|why| fault("the operator's id", why))?,
             now: Clock::system().now(),
             accept_unverified: self.accept_unverified,
+            missing_names: match &self.reading.default_name {
+                Some(name) => MissingNames::Name(name.to_string()),
+                None if self.reading.names_from_addresses => MissingNames::FromAddress,
+                None => MissingNames::Refuse,
+            },
         })
     }
 
     /// What decides how a row is read.
     fn options(&self) -> String {
         let organization = self.organization.as_ref().map(OrganizationId::as_str).unwrap_or_default();
-        format!("organization {organization}, accept unverified {}", self.accept_unverified)
+        let Self { accept_unverified, reading, .. } = self;
+        let Reading { skip_disabled, default_name, names_from_addresses, raw } = reading;
+        let default_name = default_name.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!(
+            "organization {organization}, accept unverified {accept_unverified}, skip disabled {skip_disabled}, \
+             default name {default_name}, names from addresses {names_from_addresses}, raw {raw}"
+        )
     }
 }
 
@@ -166,21 +216,26 @@ fn hasher(table: &OperatorTable) -> Result<Arc<PasswordHasher>, Failure> {
     Ok(Arc::new(config.password_hasher))
 }
 
-type Hashes = HashMap<NormalizedEmail, PasswordHash>;
+type Hashes = HashMap<NormalizedEmail, Result<PasswordHash, LostPassword>>;
 
 /// Reads password hashes by e-mail address.
 fn read_hashes(file: &Path) -> Result<Hashes, Failure> {
     let place = file.display().to_string();
-    let source = Source::open(file, None).map_err(|error| fault(&format!("cannot read {place}"), error))?;
+    let source =
+        Source::open(file, None, false).map_err(|error| fault(&format!("cannot read {place}"), error))?;
     let mut hashes = HashMap::new();
-    for Row { line, fields } in source {
-        let text = |name: &str| Some(fields.as_ref().ok()?.get(name)?.as_str()?.to_owned());
-        let (Some(email), Some(hash)) = (text("Email"), text("PasswordHash")) else {
-            return Err(Failure::refused(format!("{place}, line {line}, has no e-mail address or no hash")));
-        };
-        let (email, hash) = (email.parse::<Email>(), hash.parse());
+    for Row { line, user } in source {
+        let none = || Failure::refused(format!("{place}, line {line}, has no e-mail address or no hash"));
         let wrong = |why| Failure::refused(format!("{place}, line {line}: its hash or address {why}"));
-        hashes.insert(email.map_err(wrong)?.normalized().clone(), hash.map_err(wrong)?);
+        let user = user.map_err(|_| none())?;
+        let text = |name: &str| Some(user.fields.get(name)?.as_str()?.to_owned());
+        let hash = match (text("PasswordHash"), user.lost_password.clone()) {
+            (Some(hash), _) => Ok(hash.parse().map_err(wrong)?),
+            (None, Some(lost)) => Err(lost),
+            (None, None) => return Err(none()),
+        };
+        let email: Email = text("Email").ok_or_else(none)?.parse().map_err(wrong)?;
+        hashes.insert(email.normalized().clone(), hash);
     }
     Ok(hashes)
 }
@@ -200,12 +255,13 @@ struct Importer {
     known: HashMap<OrganizationId, bool>,
     /// In a dry run, the addresses that were seen.
     seen: Option<HashSet<NormalizedEmail>>,
+    skip_disabled: bool,
     counts: Counts,
     /// What the report will say of the rows at hand.
     told: Vec<Told>,
 }
 
-/// What became of a row: its line, `refused` or `note`, the field it is about, a sentence.
+/// What became of a row: its line, `refused`, `skipped` or `note`, the field it is about, a sentence.
 struct Told {
     line: u64,
     outcome: &'static str,
@@ -222,17 +278,39 @@ impl Importer {
     async fn import(&mut self, rows: Vec<Row>) -> Result<(), Failure> {
         self.counts.rows += rows.len() as u64;
         let mut accounts = Vec::with_capacity(rows.len());
-        for Row { line, fields } in rows {
-            let fields =
-                fields.map_err(|reason| vec![Wrong { field: "", reason: format!("The row {reason}.") }]);
-            match fields.and_then(|fields| Entry::parse(fields, &self.defaults)) {
+        for Row { line, user } in rows {
+            let user = match user {
+                Ok(user) => user,
+                Err(reason) => {
+                    self.refuse(line, vec![Wrong { field: "", reason: format!("The row {reason}.") }]);
+                    continue;
+                }
+            };
+            if user.is_technical {
+                self.skip(line, "This is a technical user: a program, not a person.");
+                continue;
+            }
+            if user.is_disabled && self.skip_disabled {
+                self.skip(line, "The user is disabled where it comes from.");
+                continue;
+            }
+            match Entry::parse(user.fields, &self.defaults) {
                 Ok(Entry::Organization(organization)) => {
                     if self.is_dry_run() || self.table.put_new_organization(&organization).await? {
                         self.counts.organizations += 1;
                     }
                     self.known.insert(organization.id, true);
                 }
-                Ok(Entry::Account(account)) => accounts.push((line, account)),
+                Ok(Entry::Account(account)) => {
+                    if user.is_disabled {
+                        self.counts.disabled += 1;
+                        let reason =
+                            "The user is disabled where it comes from; --skip-disabled leaves it out.";
+                        self.tell(line, "note", "", reason);
+                    }
+                    self.tell_lost_password(line, &account, user.lost_password);
+                    accounts.push((line, account));
+                }
                 Err(wrong) => self.refuse(line, wrong),
             }
         }
@@ -240,6 +318,24 @@ impl Importer {
         let accounts = self.with_passwords(accounts).await?;
         self.write(accounts).await?;
         self.report()
+    }
+
+    fn skip(&mut self, line: u64, reason: &str) {
+        self.counts.skipped += 1;
+        self.tell(line, "skipped", "", reason);
+    }
+
+    /// Says that a password could not be taken over, unless the file of hashes has it.
+    fn tell_lost_password(&mut self, line: u64, account: &Account, lost: Option<LostPassword>) {
+        let lost = match self.hashes.get(account.imported.user.email.normalized()) {
+            None => lost,
+            Some(Ok(_)) => None,
+            Some(Err(lost)) => account.imported.password_hash.is_none().then(|| lost.clone()),
+        };
+        if let Some(lost) = lost {
+            self.counts.passwords_not_taken_over += 1;
+            self.tell(line, "note", "PasswordHash", &lost.sentence());
+        }
     }
 
     /// Those of the accounts whose organizations exist.
@@ -286,7 +382,7 @@ impl Importer {
             for (_, account) in some {
                 let Account { imported, password, .. } = &mut **account;
                 let handed_out = self.hashes.get(imported.user.email.normalized());
-                if let (None, Some(hash)) = (&imported.password_hash, handed_out) {
+                if let (None, Some(Ok(hash))) = (&imported.password_hash, handed_out) {
                     imported.password_hash = Some(hash.clone());
                 }
                 if let Some(password) = password.take() {
@@ -337,7 +433,7 @@ impl Importer {
                 if own_id.is_some_and(|own_id| own_id != id) {
                     let reason =
                         format!("The address is registered already, by the account {id}, whose id stays.");
-                    self.tell(line, "note", "UserId", reason);
+                    self.tell(line, "note", "UserId", &reason);
                 }
             }
             ImportOutcome::IdTaken => {
@@ -352,12 +448,13 @@ impl Importer {
     fn refuse(&mut self, line: u64, wrong: Vec<Wrong>) {
         self.counts.refused += 1;
         for Wrong { field, reason } in wrong {
-            self.tell(line, "refused", field, reason);
+            self.tell(line, "refused", field, &reason);
         }
     }
 
-    fn tell(&mut self, line: u64, outcome: &'static str, field: &'static str, reason: String) {
-        self.told.push(Told { line, outcome, field, reason });
+    fn tell(&mut self, line: u64, outcome: &'static str, field: &'static str, reason: &str) {
+        // People look at the report on a terminal too, and a reason may name a member of the file.
+        self.told.push(Told { line, outcome, field, reason: escaped(reason) });
     }
 
     /// Writes what is told of some rows, in their order.
