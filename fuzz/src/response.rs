@@ -310,7 +310,7 @@ fn check_problem(response: &Response, body: &Value, request_id: &str) {
         "status": status,
         "traceId": request_id,
     });
-    if let 413 | 415 = status {
+    if let 401 | 404 | 413 | 415 | 429 = status {
         assert!(body["detail"].is_string(), "{body}");
         expected["detail"] = body["detail"].clone();
     }

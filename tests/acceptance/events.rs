@@ -233,7 +233,7 @@ fn environment_lines(settings: &Value) -> String {
     settings["AWS_ACCESS_KEY_ID"] = "local".into();
     settings["AWS_SECRET_ACCESS_KEY"] = "local".into();
     let settings = settings.as_object().unwrap().iter();
-    settings.map(|(name, value)| format!("{name}='{}'\n", value.as_str().unwrap())).collect()
+    settings.fold(String::new(), |lines, (name, value)| lines + name + "='" + value.as_str().unwrap() + "'\n")
 }
 
 /// The answer of the scheduled function needs its network: `.ci/events` and `.ci/sam-local` compare it.

@@ -102,6 +102,9 @@ async fn serve_greets_on_one_screen_and_ends_with_0_at_ctrl_c() {
     insta::assert_snapshot!(shape.trim_end());
 }
 
+/// Words, where the table is, the keys that are typed, the exit status, and whether colours are due.
+type Run<'a> = (&'a [&'a str], &'a [&'a str], &'a str, i32, bool);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_color_and_a_dumb_terminal_get_no_escape() {
     let world = World::start_now().await;
@@ -111,7 +114,7 @@ async fn no_color_and_a_dumb_terminal_get_no_escape() {
     let rows = directory.path().join("rows.csv");
     std::fs::write(&rows, "FirstName,LastName,Email\nAnn,Archer,ann@example.com\n").unwrap();
     let import = ["import", rows.to_str().unwrap(), "--organization", crate::harness::ACME, "--dry-run"];
-    let runs: [(&[&str], &[&str], &str, i32, bool); 8] = [
+    let runs: [Run; 8] = [
         (&["--help"], &[], "", 0, true),
         (&["user", "get", "--id", JANE], &table, "", 0, false),
         (&["organization", "list"], &table, "", 0, false),

@@ -473,8 +473,8 @@ async fn no_value_that_holds_a_datum_shows_it_for_debugging() {
 const SHOWN: &str = "About Account AssociateError AudienceClaim ByteBudget ChangeOutcome ClaimNames ClaimPath ClockSkew \
     ConnectionOptions Connector CreateOutcome CustomerAssociation DescribedKey Error ErrorKind \
     ExitStatus Failure FieldErrors HttpClientError HttpsClient HttpsUrl ImportOutcome ImportedAccount \
-    Invalid JoinOutcome KeyKind ManualClock NewMembership Organization OrganizationSource PasswordHasher \
-    PersonalData Phase Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart \
+    Invalid InvalidOrigin JoinOutcome KeyKind ManualClock NewMembership Organization OrganizationSource PasswordHasher \
+    PersonalData Phase Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart Refused \
     Registration RepairOutcome RoleNames SettingsError SigningKey SigningKeys Standing StartError \
     StoredSigningKeys TableDescription Timestamp TokenRules TokenType User UserChanges Wrong";
 

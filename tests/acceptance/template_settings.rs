@@ -1,4 +1,4 @@
-//! The parameters and the settings of `template.yaml`: what CloudFormation does not check before a deployment.
+//! The parameters and the settings of `template.yaml`: what `CloudFormation` does not check before a deployment.
 
 use std::collections::BTreeSet;
 

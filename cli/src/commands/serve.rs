@@ -9,8 +9,8 @@ use shared::telemetry;
 
 use super::table_arguments::table_name;
 use super::{
-    DATA_DIR, DATA_DIR_VARIABLE, DYNAMODB_PORT, ENDPOINT_URL_VARIABLE, Failure, Line, Output,
-    TABLE_VARIABLE, print, program, variable,
+    DATA_DIR, DATA_DIR_VARIABLE, DYNAMODB_PORT, ENDPOINT_URL_VARIABLE, Failure, Line, Output, TABLE_VARIABLE,
+    print, program, variable,
 };
 use crate::local::{self, LocalSystem, Options, Origin, running};
 

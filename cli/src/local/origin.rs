@@ -43,9 +43,8 @@ impl FromStr for Origin {
         let host = authority.host().to_ascii_lowercase();
         let port = match authority.port_u16() {
             Some(port) if port != usual_port => format!(":{port}"),
-            None if authority.as_str().ends_with(':') || authority.port().is_some() => {
-                return Err(InvalidOrigin);
-            }
+            // Nothing stands behind the host but a port: a number of 16 bits.
+            None if authority.as_str() != authority.host() => return Err(InvalidOrigin),
             _ => String::new(),
         };
         Ok(Self { text: format!("{scheme}://{host}{port}"), host })
