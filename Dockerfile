@@ -21,6 +21,8 @@ COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 VOLUME /data
 WORKDIR /data
+# Where `users token` in the container finds the system that runs there; everything else is read-only.
+ENV XDG_RUNTIME_DIR=/data
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/users", "health"]
 ENTRYPOINT ["/usr/local/bin/users"]

@@ -52,7 +52,7 @@ pub(super) fn start(
 
 async fn respond(database: Database, peer: IpAddr, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    if let Err(refused) = guard::check_private(&head, peer) {
+    if let Err(refused) = guard::check_table(&head, peer) {
         return error(StatusCode::FORBIDDEN, "AccessDeniedException", refused.message());
     }
     if head.method != Method::POST || head.uri.path() != "/" {

@@ -45,6 +45,21 @@ pub(super) fn check_private(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     check_page(&head.headers, |origin| Origin::of_server(&host).as_ref() == Some(origin))
 }
 
+/// The name under which Docker Desktop gives a container the loopback addresses of its host.
+const DOCKER_HOST: &str = "host.docker.internal";
+
+/// Admits to the DynamoDB API what [`check_private`] admits, and containers of this machine, which call it by the name
+/// that Docker gives it. A page is never such a caller: `.internal` is no domain that a page can be served under, and a
+/// request that a browser sent is refused all the same.
+pub(super) fn check_table(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
+    let is_container = host(head).is_some_and(|host| host.host().eq_ignore_ascii_case(DOCKER_HOST));
+    let is_page = head.headers.contains_key(ORIGIN) || head.headers.contains_key("sec-fetch-site");
+    if is_container && !is_page && peer.to_canonical().is_loopback() {
+        return Ok(());
+    }
+    check_private(head, peer)
+}
+
 /// Who may ask the API.
 pub(super) struct ApiGuard {
     /// Whether other machines may, too.
@@ -179,6 +194,19 @@ mod tests {
         }
         let elsewhere = head("http://example.com/", &[("host", "localhost")]);
         assert_eq!(check_private(&elsewhere, LOCAL.parse().unwrap()), Err(Refused::Host));
+    }
+
+    #[test]
+    fn a_container_reaches_the_table_under_dockers_name() {
+        let table = |headers: &[(&str, &str)], peer: &str| check_table(&head("/", headers), peer.parse().unwrap());
+        let host = ("host", "host.docker.internal:8000");
+        assert_eq!(table(&[host], LOCAL), Ok(()));
+        assert_eq!(table(&[("host", "localhost:8000")], LOCAL), Ok(()));
+        assert_eq!(table(&[host], "172.17.0.2"), Err(Refused::Peer));
+        assert_eq!(table(&[host, ("origin", "http://host.docker.internal:8000")], LOCAL), Err(Refused::Host));
+        assert_eq!(table(&[host, ("sec-fetch-site", "none")], LOCAL), Err(Refused::Host));
+        assert_eq!(table(&[host, host], LOCAL), Err(Refused::Host));
+        assert_eq!(private(&[host], LOCAL), Err(Refused::Host));
     }
 
     #[test]
