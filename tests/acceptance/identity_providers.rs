@@ -10,7 +10,7 @@ use crate::key_pairs::{KeyPair as _, Rsa, jws};
 
 const PAGE: &str = include_str!("../../docs/identity-providers.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const README: &str = include_str!("../../README.md");
+const SETTINGS: &str = include_str!("../../docs/settings.md");
 
 /// The id of the account that a token is linked with.
 pub const ACCOUNT: &str = "user_9f86d081884c7d659a2feaa0c55ad015";
@@ -359,14 +359,14 @@ async fn an_id_may_be_the_one_element_of_an_array_where_the_setting_says_so() {
 }
 
 #[test]
-fn every_setting_of_the_page_is_one_of_the_readme_and_a_parameter_of_the_template() {
+fn every_setting_of_the_page_is_documented_and_a_parameter() {
     for provider in providers() {
         for url in provider.fixture["documentation"].as_array().unwrap() {
             assert!(provider.section().contains(url.as_str().unwrap()), "{}: {url}", provider.heading);
         }
         for (name, value) in provider.settings() {
             assert!(!value.is_empty() && value.trim() == value, "{name}");
-            assert!(README.contains(&format!("| `{name}` |")), "{name}");
+            assert!(SETTINGS.contains(&format!("| `{name}` |")), "{name}");
             let words = name.split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase());
             let parameter: String = words.collect();
             assert!(TEMPLATE.contains(&format!("\n  {parameter}:\n    Type: String\n")), "{parameter}");
