@@ -16,7 +16,7 @@ pub struct Figures {
     pub start_processor: Summary,
     /// Calls to the table at the start.
     pub start_calls: Summary,
-    /// Warm requests; `None` where none was made.
+    /// Warm requests; `None` if none was made.
     pub warm: Option<WarmFigures>,
     /// The most memory that was ever resident.
     pub peak_memory: Summary,
@@ -42,7 +42,7 @@ pub struct WarmFigures {
 }
 
 impl Figures {
-    /// Of a subject's starts; `None` where there were none.
+    /// Of a subject's starts; `None` if there were none.
     pub fn of(samples: &[Sample]) -> Option<Self> {
         let summary = |value: fn(&Sample) -> f64| Summary::of(samples.iter().map(value));
         Some(Self {

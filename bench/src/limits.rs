@@ -89,7 +89,7 @@ const LIMITS: &[Limit] = &[
     limit("Go's memory / ours", Figure::Memory, Whose::OnRequestPath, Against::Peer(Language::Go), 1.0),
 ];
 
-/// A subject and its figures; none where it failed.
+/// A subject and its figures; none if it failed.
 pub struct Measured<'a> {
     /// The subject.
     pub subject: &'a Subject,

@@ -14,7 +14,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of measurements in any order; `None` where there are none.
+    /// Of measurements in any order; `None` if there are none.
     pub fn of(measurements: impl IntoIterator<Item = f64>) -> Option<Self> {
         let sorted = sorted(measurements);
         Some(Self {

@@ -68,7 +68,7 @@ pub struct Subject {
     pub folder: PathBuf,
     /// Settings besides those that all have.
     pub settings: Vec<(&'static str, String)>,
-    /// What it is asked; `None` where it is started only.
+    /// What it is asked; `None` if it is started only.
     pub event: Option<Event>,
     /// Whether a request hashes a password, which takes far longer than all else.
     pub hashes: bool,

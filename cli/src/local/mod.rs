@@ -149,7 +149,7 @@ pub struct LocalSystem {
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_dynamodb: watch::Sender<bool>,
-    /// `None` where it runs elsewhere.
+    /// `None` if it runs elsewhere.
     dynamodb: Option<JoinHandle<()>>,
 }
 

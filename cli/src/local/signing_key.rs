@@ -29,7 +29,7 @@ pub struct TokenClaims {
     pub organization_id: String,
     /// `role`: a string where there is one, else an array.
     pub roles: Vec<String>,
-    /// `email`, where there is one.
+    /// `email`, if there is one.
     pub email: Option<String>,
     /// Seconds until `exp`; negative for a token that has expired. A day where it is not given.
     pub expires_in: Option<i64>,
@@ -47,8 +47,8 @@ impl SigningKey {
         Self::from_pkcs8(&new_pkcs8()?)
     }
 
-    /// The key that a data directory keeps, in a file that its owner alone can read. Made there,
-    /// with the directory, where there is none.
+    /// The key that a data directory keeps, in a file that its owner alone can read. Made there, with the directory, if
+    /// there is none.
     pub fn kept_in(data_dir: &Path) -> Result<Self, String> {
         let file = data_dir.join(FILE);
         let fault = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}", file.display());

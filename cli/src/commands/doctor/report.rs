@@ -10,7 +10,7 @@ use crate::commands::{Failure, Line, Output, escaped, print};
 /// How many findings of one kind a screen shows; JSON has all.
 const MAX_OF_A_KIND: usize = 10;
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Check {

@@ -73,7 +73,7 @@ impl Query {
 }
 
 impl Console {
-    /// Answers a request for the console. `None` where it is for something else.
+    /// Answers a request for the console. `None` if it is for something else.
     pub(super) async fn answer(&self, head: &Parts, peer: IpAddr) -> Option<HttpAnswer> {
         let path = head.uri.path();
         if head.method != Method::GET || !(path == "/" || path.starts_with("/console/")) {

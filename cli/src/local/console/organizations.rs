@@ -49,7 +49,7 @@ struct OrganizationPage {
 /// What a user is in an organization.
 struct Person {
     id: UserId,
-    /// Empty where there is no such user.
+    /// Empty if there is no such user.
     name: String,
     membership: Option<(String, UserId)>,
     customer_number: Option<String>,
