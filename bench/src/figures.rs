@@ -29,15 +29,15 @@ pub struct WarmFigures {
     pub p50: Summary,
     /// The 99th percentile of all.
     pub p99: f64,
-    /// The median of what is left of a request without what the table took.
+    /// The median time of a request without the table's part.
     pub besides_table: f64,
-    /// The median of what the table took of a request.
+    /// The median of the table's part of a request.
     pub table: f64,
     /// The processor time of a request.
     pub processor: Summary,
-    /// Calls to the table a request.
+    /// Calls to the table per request.
     pub calls: f64,
-    /// Bytes to and from the table a request.
+    /// Bytes to and from the table per request.
     pub bytes: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The middle of some measurements, and how far they lie apart.
+/// The median of some measurements, and their spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// The median.
@@ -32,7 +32,7 @@ pub fn sorted(measurements: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// The measurement below which this part of all lies.
+/// The measurement below which this fraction of all lies.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,4 +1,4 @@
-//! The commands: a module each, with its arguments and what it does.
+//! The commands: one module each, with its arguments and its work.
 
 mod completions;
 mod customer;
@@ -33,15 +33,15 @@ use failure::Failure;
 use output::{Line, Output, ask, escaped, print, print_exactly, tell};
 use table_arguments::TableArguments;
 
-/// The DynamoDB API's port, where none is given.
+/// The default port of the DynamoDB API.
 const DYNAMODB_PORT: u16 = 8000;
-/// Where the local system keeps everything, where nothing else is given.
+/// The default directory of the local system.
 const DATA_DIR: &str = ".users";
 /// The variables that stand for --data-dir, --endpoint-url and --table.
 const DATA_DIR_VARIABLE: &str = "USERS_DATA_DIR";
 const ENDPOINT_URL_VARIABLE: &str = "USERS_ENDPOINT_URL";
 const TABLE_VARIABLE: &str = "USERS_TABLE";
-/// Who is said to have made what commands make: `CreatedBy`, `AddedBy`.
+/// The `CreatedBy` and `AddedBy` of everything that commands create.
 const OPERATOR: &str = "operator";
 /// What the exit statuses mean.
 const EXIT_STATUS: &str =
@@ -129,15 +129,14 @@ enum Command {
     Man(man::Man),
 }
 
-/// The arguments. Without, the process ends with this status: they were wrong, or help was asked for, and that is
-/// printed.
+/// Parses the arguments. `Err` is the exit status after a usage error or `--help`, which is already printed.
 pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
     let parse = || {
         let arguments = Arguments::try_parse()?;
         if arguments.command.is_some() {
             return Ok(arguments);
         }
-        // Parsed again as `serve`, whose options then come from the environment.
+        // Without a command, parsed again as `serve`, so that its options come from the environment.
         let serve = Arguments::try_parse_from(["users", "serve"])?;
         Ok(Arguments { json: arguments.json, ..serve })
     };
@@ -145,12 +144,12 @@ pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
             return Failure::usage(&error).report(true);
         }
-        // What the arguments hold is shown in what is wrong with them.
+        // The message shows the values of the arguments.
         let text = error.render().to_string();
         if error.use_stderr() && text.lines().any(|line| escaped(line) != line) {
             text.lines().for_each(|line| tell(&Line::from(line)));
         } else {
-            // What fails here is a pipe whose reader has gone.
+            // This fails only if a pipe's reader has gone.
             let _ = error.print();
         }
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
@@ -204,7 +203,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Man(man) => man::run(&man, output),
         }
     });
-    // What is still running then, a password's hash say, is nobody's any more.
+    // Nobody waits any more for tasks that still run, such as hashing a password.
     runtime.shutdown_background();
     done
 }

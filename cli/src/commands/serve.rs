@@ -52,7 +52,7 @@ pub(super) struct Serve {
     memory: bool,
 }
 
-/// Where everything is, for `--json`.
+/// The addresses, for `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct View {
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
         data_dir,
         memory,
     } = arguments;
-    // A flag counts more than a variable, also one that excludes what the variable stands for.
+    // A flag overrides a variable, even if the flag excludes the option that the variable sets.
     let from_variable = || if dynamodb_port.is_none() { variable(ENDPOINT_URL_VARIABLE) } else { None };
     let dynamodb_url = endpoint_url.or_else(from_variable);
     let dynamodb_port = dynamodb_port.unwrap_or(DYNAMODB_PORT);
@@ -98,10 +98,10 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
         data_dir,
         ..Options::default()
     };
-    // Asked for before anything is said, so that a signal right after is not lost.
+    // Registered before anything is printed, so that an early signal is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
-    // From here on: what goes wrong before is what `start` returns.
+    // Logging starts here. `start` returns earlier errors.
     telemetry::init();
     let published = running::publish(&system);
     if let Err(error) = &published {
@@ -152,7 +152,7 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-/// What other machines can reach, and where: lines with a name each. None if the system answers this machine alone.
+/// What other machines can reach, and where: one named line each. None if the system answers only this machine.
 fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     if system.is_private() {
         return Vec::new();
@@ -173,7 +173,7 @@ fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Where everything is and what to try first. It fits a terminal of 24 lines and 80 columns.
+/// The addresses, and what to try first. It fits a terminal of 24 lines and 80 columns.
 fn greeting(system: &LocalSystem, kept: &str) -> Vec<Line> {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();

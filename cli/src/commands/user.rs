@@ -43,7 +43,7 @@ pub(super) struct WhichUser {
 }
 
 impl WhichUser {
-    /// The user's id; of an e-mail address, that of its account.
+    /// The user's id, looked up if an e-mail address is given.
     pub(super) async fn id(self, table: &OperatorTable) -> Result<UserId, Failure> {
         let found = match self {
             Self { id: Some(id), .. } => Some(id),
@@ -95,7 +95,7 @@ impl From<Changes> for UserChanges {
     }
 }
 
-/// All that the table holds of a user, the password's hash aside.
+/// Everything that the table holds about a user, except the password's hash.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct View {

@@ -1,4 +1,4 @@
-//! What `users export` writes: the fields that `users import` reads.
+//! The fields that `users export` writes and `users import` reads.
 
 use operator::table::{Account, PersonalData};
 use serde::Serialize;

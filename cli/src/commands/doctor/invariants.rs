@@ -1,4 +1,4 @@
-//! What must hold between the table's items.
+//! Checks the invariants between the table's items.
 
 use operator::table::{Examination, Link, Phase, RepairOutcome, TableDescription, Violation};
 use shared::table::storage::KeyKind;
@@ -8,7 +8,7 @@ use super::{Patient, Scan};
 use crate::commands::progress::Progress;
 use crate::commands::{Failure, Line, Output, question, tell};
 
-/// What a strongly consistent read of one unit reads.
+/// How many bytes a strongly consistent read unit covers.
 const BYTES_A_READ_UNIT: u64 = 4096;
 
 pub(super) async fn check(
@@ -35,7 +35,7 @@ pub(super) async fn check(
         report.add(Check::new("invariants", State::Ok, format!("all hold: {items} items, {cost}")));
         return Ok(());
     }
-    // A claim of another address is repaired only where the user has its own.
+    // A claim of another address is repaired only if the user also has its own claim.
     violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
     let repair = match patient.scan {
         Scan::None | Scan::Look => false,
@@ -50,7 +50,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Says what would be done and asks for it.
+/// Says what would be done and asks for permission.
 fn agreed(violations: &[Violation]) -> bool {
     let repairs: Vec<_> = violations.iter().map(Words::of).filter(|words| words.repair.is_some()).collect();
     if repairs.is_empty() {
@@ -62,7 +62,7 @@ fn agreed(violations: &[Violation]) -> bool {
     question::agreed(&format!("Do that, {} in all?", repairs.len()))
 }
 
-/// How far an examination is, phase by phase.
+/// The progress of an examination, phase by phase.
 struct Phases {
     /// About how many items there are.
     items: u64,
@@ -96,7 +96,7 @@ impl Phases {
     }
 }
 
-/// How a violation is put.
+/// How a violation is described.
 struct Words {
     check: String,
     found: String,

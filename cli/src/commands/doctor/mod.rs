@@ -42,7 +42,7 @@ pub(super) struct Doctor {
     table: TableArguments,
 }
 
-/// What is to be examined.
+/// What to examine.
 struct Patient {
     table: operator::table::OperatorTable,
     is_local: bool,
@@ -50,16 +50,16 @@ struct Patient {
     scan: Scan,
 }
 
-/// What is done about the table's items.
+/// What to do with the table's items.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scan {
     /// Nothing.
     None,
-    /// They are looked at.
+    /// Check them.
     Look,
-    /// They are looked at, and repaired if a person agrees.
+    /// Check them, and repair them if a person agrees.
     AskAndRepair,
-    /// They are looked at and repaired.
+    /// Check and repair them.
     Repair,
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure
 }
 
 impl Patient {
-    /// Ends early where the table cannot be used.
+    /// Ends early if the table cannot be used.
     async fn examine(
         &self,
         settings: &Settings,
@@ -108,7 +108,7 @@ impl Patient {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let config = settings.check(self.table.name(), report);
-        // Before all other calls: DynamoDB refuses those of a clock that is too far off.
+        // Before all other calls: DynamoDB refuses calls if the clock is too far off.
         report.add(clock::check(self.table.clock_skew(&self.clock).await));
         let Some(description) = table::check(&self.table, self.is_local, report).await? else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What was found: a line each, or JSON with stable fields.
+//! The findings: one line each, or JSON with stable fields.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// A mark and a word: neither is by its colour alone.
+    /// A mark and a word, so that colour is not the only difference.
     fn mark(self) -> (&'static str, Style) {
         let coloured = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
         match self {
@@ -100,7 +100,7 @@ impl Report {
         print(lines)
     }
 
-    /// Fails where anything is wrong.
+    /// Fails if anything is wrong.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         match self.0.iter().filter(|check| check.state == State::Wrong).count() {
             0 => Ok(()),

@@ -1,4 +1,4 @@
-//! A token, claim by claim, and what each endpoint makes of it.
+//! Explains a token claim by claim, and shows each endpoint's verdict.
 
 use operator::token::{Explanation, Standing};
 use serde_json::json;
