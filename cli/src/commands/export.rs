@@ -22,9 +22,10 @@ const PASSWORD_HASH: &str = "PasswordHash";
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, for its owner alone; one that is there is not replaced. Standard output where none is given
+    /// The file to write, readable only by its owner; an existing file is not replaced. Standard output if none is
+    /// given
     file: Option<PathBuf>,
-    /// jsonl or csv; by the file's ending where it is not given, else jsonl
+    /// jsonl or csv; if not given, by the file's ending, else jsonl
     #[arg(long, hide_possible_values = true)]
     format: Option<Format>,
     /// Write the hashes of passwords too: whoever has them can guess the passwords

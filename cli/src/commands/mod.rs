@@ -47,12 +47,12 @@ const OPERATOR: &str = "operator";
 const EXIT_STATUS: &str =
     "0 done; 1 not found, refused or not right; 2 wrong usage; 3 the table cannot be used now.";
 
-/// Users and memberships: the whole service on a laptop, and what looks after a table.
+/// Users and memberships: runs the whole service on a laptop, and manages a table.
 #[derive(Parser)]
 #[command(
     name = "users",
     version,
-    after_help = format!("Without a command, `serve` is run.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
+    after_help = format!("Without a command, `users` runs `serve`.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
                           Exit status: {EXIT_STATUS}")
 )]
 pub(crate) struct Arguments {
@@ -79,7 +79,7 @@ enum Command {
     /// Creates or describes the table
     #[command(subcommand, after_help = "Example:\n  users table create --region eu-central-1")]
     Table(table::TableCommand),
-    /// Looks after organizations
+    /// Writes, shows and lists organizations
     #[command(
         subcommand,
         after_help = "Example:\n  users organization put --id org_1 --name 'Acme Corp' --slug acme-corp"
@@ -100,10 +100,10 @@ enum Command {
         after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
-    /// Deletes all that the table holds of a person, after a question
+    /// Deletes all of a person's data from the table, after a question
     #[command(after_help = "Example:\n  users delete --email jane@example.com")]
     Delete(delete::Delete),
-    /// Brings users in from a file; after an interruption the same command goes on
+    /// Imports users from a file; after an interruption the same command continues
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(import::Import),
     /// Writes all organizations and users to a file that `import` reads
@@ -111,12 +111,12 @@ enum Command {
         after_help = "Example:\n  users export users.jsonl\n  users export users.csv --region eu-central-1"
     )]
     Export(export::Export),
-    /// Says whether an installation is right, and why a token is refused
+    /// Checks an installation, and says why a token is refused
     #[command(
         after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
-    /// Says whether a local system on this machine is well, for a container's health check
+    /// Checks the health of a local system on this machine, for a container
     #[command(after_help = "Example:\n  users health --port 3000")]
     Health(health::Health),
     /// Prints the completions of `users` for a shell

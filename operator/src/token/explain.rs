@@ -216,7 +216,7 @@ impl Explainer<'_> {
         let (names, role_names) = (&self.0.rules.claim_names, &self.0.rules.role_names);
         let claim = alternatives(&names.roles);
         let carried = [Policy::Admin, Policy::Customer].into_iter().filter(|policy| {
-            // The same check as an endpoint's.
+            // The very demand that an endpoint makes.
             caller.demand(*policy, role_names).is_ok()
         });
         let carried: Vec<_> = carried.map(Policy::role).collect();

@@ -33,7 +33,7 @@ impl TokenVerifier {
     ///
     /// # Errors
     /// [`ErrorKind::TokenMissing`], [`ErrorKind::TokenInvalid`] or [`ErrorKind::RoleMissing`];
-    /// [`ErrorKind::Unavailable`] if there are no signing keys and none can be read.
+    /// [`ErrorKind::Unavailable`] where there are no signing keys and none can be read.
     ///
     /// [`ErrorKind::TokenMissing`]: crate::error::ErrorKind::TokenMissing
     /// [`ErrorKind::TokenInvalid`]: crate::error::ErrorKind::TokenInvalid

@@ -59,7 +59,7 @@ fn agreed(violations: &[Violation]) -> bool {
     for Words { found, repair, .. } in &repairs {
         tell(&Line::from(format!("{found}: {}", repair.as_deref().unwrap_or_default())));
     }
-    question::agreed(&format!("Do that, {} in all?", repairs.len()))
+    question::agreed(&format!("Make these repairs ({} in all)?", repairs.len()))
 }
 
 /// The progress of an examination, phase by phase.
@@ -100,7 +100,7 @@ impl Phases {
 struct Words {
     check: String,
     found: String,
-    /// What a repair does; `None` where a person has to decide.
+    /// What a repair does; `None` if a person has to decide.
     repair: Option<String>,
     /// What a person can do.
     by_hand: Option<String>,
@@ -113,13 +113,13 @@ impl Words {
         match violation {
             Violation::ClaimWithoutUser { email, user_id } => {
                 new("claim without user", format!("{email} is claimed for {user_id}, who is not there"))
-                    .repaired_by("delete the claim, which keeps everybody else from the address")
+                    .repaired_by("delete the claim, because it blocks the address for everybody else")
             }
             Violation::ClaimOfAnotherAddress { email, user_id, own } => new(
                 "claim of another address",
                 format!("{email} is claimed for {user_id}, whose address is {own}"),
             )
-            .repaired_by("delete the claim, once the user has that of its own address"),
+            .repaired_by("delete the claim, if the user has the claim of its own address"),
             Violation::UserWithoutClaim { user_id, email } => {
                 new("user without claim", format!("{email}, the address of {user_id}, is claimed for nobody"))
                     .repaired_by("claim it for the user, if it is still free")
@@ -128,7 +128,7 @@ impl Words {
                 "user with another's claim",
                 format!("{email}, the address of {user_id}, is claimed for {holder}"),
             )
-            .by_hand("decide whose it is, and correct or delete the other user by hand"),
+            .by_hand("decide whose address it is, and correct or delete the other user by hand"),
             Violation::CredentialWithoutUser { user_id } => {
                 new("credential without user", format!("a password of {user_id}, who is not there"))
                     .repaired_by("delete the credential")

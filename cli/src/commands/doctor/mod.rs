@@ -22,14 +22,14 @@ use settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// The functions' settings, NAME=value lines or JSON as AWS gives them; `-` for standard input. Without it
-    /// those of the local system, or for a table elsewhere the environment
+    /// The functions' settings, NAME=value lines or JSON as AWS gives them; `-` for standard input. Default: those of
+    /// the local system, or for another table the environment
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// An access token to be explained; `-` for standard input
+    /// An access token to explain; `-` for standard input
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Read the whole table and look for what does not hold in it
+    /// Read the whole table and look for inconsistencies
     #[arg(long)]
     scan: bool,
     /// Repair what a scan finds
@@ -127,12 +127,8 @@ impl Patient {
             }
             (Some(_), None) => {
                 report.add(
-                    Check::new(
-                        "token",
-                        State::Warning,
-                        "not looked at: the settings are not right or not known",
-                    )
-                    .advise("give the settings with --settings"),
+                    Check::new("token", State::Warning, "not looked at: the settings are wrong or unknown")
+                        .advise("give the settings with --settings"),
                 );
             }
         }

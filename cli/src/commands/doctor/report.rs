@@ -104,8 +104,8 @@ impl Report {
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         match self.0.iter().filter(|check| check.state == State::Wrong).count() {
             0 => Ok(()),
-            1 => Err(Failure::refused("one thing is wrong: what to do stands under it")),
-            wrong => Err(Failure::refused(format!("{wrong} things are wrong: what to do stands under each"))),
+            1 => Err(Failure::refused("one thing is wrong: the advice is below it")),
+            wrong => Err(Failure::refused(format!("{wrong} things are wrong: the advice is below each"))),
         }
     }
 }

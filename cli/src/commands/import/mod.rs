@@ -32,10 +32,10 @@ const ROWS_AT_ONCE: usize = 100;
 pub(super) struct Import {
     /// CSV or JSON with our field names or a provider's; gzip is read too
     file: PathBuf,
-    /// Say what would become of each row; write nothing
+    /// Report the outcome of each row; write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Where users go whose row names no organization
+    /// The organization of users whose row names none
     #[arg(long, value_name = "ID", value_parser = parse::<OrganizationId>)]
     organization: Option<OrganizationId>,
     /// Who wrote it: users, auth0, keycloak, cognito, firebase, clerk, okta, kinde, fusionauth
@@ -44,7 +44,7 @@ pub(super) struct Import {
     /// Hashes by e-mail address, if they came apart
     #[arg(long, value_name = "FILE")]
     password_hashes: Option<PathBuf>,
-    /// Take over addresses that were never verified
+    /// Accept addresses that were never verified
     #[arg(long)]
     accept_unverified: bool,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(super) struct Import {
     /// Where the report goes, if not to <FILE>.report.csv
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Begin an interrupted import anew
+    /// Start an interrupted import from the beginning
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -68,10 +68,10 @@ struct Reading {
     /// The first or last name of users who have none
     #[arg(long, value_name = "NAME", value_parser = parse::<PersonName>, conflicts_with = "names_from_addresses")]
     default_name: Option<PersonName>,
-    /// Make missing names of the address before its @
+    /// Make missing names from the part before the @
     #[arg(long)]
     names_from_addresses: bool,
-    /// Take CSV cells as they are, after `export --raw`
+    /// Read CSV cells as they are, after `export --raw`
     #[arg(long)]
     raw: bool,
 }
