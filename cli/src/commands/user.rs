@@ -43,7 +43,7 @@ pub(super) struct WhichUser {
 }
 
 impl WhichUser {
-    /// The user's id, looked up if an e-mail address is given.
+    /// The user's id; of an e-mail address, that of its account.
     pub(super) async fn id(self, table: &OperatorTable) -> Result<UserId, Failure> {
         let found = match self {
             Self { id: Some(id), .. } => Some(id),

@@ -6,7 +6,7 @@ use super::{ClaimPath, Policy, RoleNames};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Email, OrganizationId, UserId};
 
-/// The claims that carry each value; each list is tried in order.
+/// Where a token carries what; each list is tried in order.
 #[derive(Clone, Debug)]
 pub struct ClaimNames {
     /// The user's id.
@@ -128,8 +128,8 @@ pub fn find<'a, 'b>(
     paths.iter().find_map(|path| Some((path, path.find(claims)?)))
 }
 
-/// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is not
-/// `true`: anybody can give any address to a provider.
+/// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
+/// not `true`: anybody can give a provider any address.
 pub fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Email, &'static str> {
     if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
         return Err("it does not count beside an email_verified that is not true");
