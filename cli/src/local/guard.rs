@@ -1,8 +1,8 @@
 //! Who may ask the local system. Every request to every listener passes this check first.
 //!
-//! A web page can make its reader's browser send requests to this machine. A page cannot forge two headers that reveal
-//! it. `Origin` names the page's server. `Host` names the server that the page addresses, even if that name was made to
-//! resolve to this machine (DNS rebinding).
+//! A web page can make its reader's browser send requests to this machine. Two headers reveal such a request, and a
+//! page cannot forge them. `Origin` names the page's server. `Host` names the server that the page addresses, even if
+//! that name was made to resolve to this machine (DNS rebinding).
 
 use std::net::IpAddr;
 
@@ -45,12 +45,11 @@ pub(super) fn check_private(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     check_page(&head.headers, |origin| Origin::of_server(&host).as_ref() == Some(origin))
 }
 
-/// The name under which Docker Desktop gives a container the loopback addresses of its host.
+/// The name by which a container under Docker Desktop reaches the loopback addresses of its host.
 const DOCKER_HOST: &str = "host.docker.internal";
 
-/// Admits to the DynamoDB API what [`check_private`] admits, and containers of this machine, which call it by the name
-/// that Docker gives it. A page is never such a caller: `.internal` is no domain that a page can be served under, and a
-/// request that a browser sent is refused all the same.
+/// Guards the DynamoDB API. Admits what [`check_private`] admits, and containers on this machine, which use Docker's
+/// name for it. No page can be served under `.internal`; a browser's request under that name is refused anyway.
 pub(super) fn check_table(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     let is_container = host(head).is_some_and(|host| host.host().eq_ignore_ascii_case(DOCKER_HOST));
     let is_page = head.headers.contains_key(ORIGIN) || head.headers.contains_key("sec-fetch-site");
