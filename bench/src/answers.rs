@@ -1,4 +1,4 @@
-//! What the table answers: what DynamoDB gives for the demo data (`cli/src/local/demo.rs`), made once.
+//! The table's answers: what DynamoDB returns for the demo data (`cli/src/local/demo.rs`), made once.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -109,7 +109,7 @@ impl Answers {
         let mut response = Response::new(Full::new(canned.body.clone()));
         *response.status_mut() = canned.status;
         let headers = response.headers_mut();
-        // The headers of the real one. Some SDKs verify the checksum.
+        // The headers of the real DynamoDB. Some SDKs verify the checksum.
         for (name, value) in [
             ("server", "Server"),
             ("content-type", "application/x-amz-json-1.0"),

@@ -48,7 +48,7 @@ impl Tokens {
     }
 }
 
-/// What API Gateway sends for one endpoint, and what must come back.
+/// API Gateway's event for one endpoint, and the expected answer.
 #[derive(Clone)]
 pub struct Event {
     sent: Value,
@@ -78,7 +78,7 @@ impl Event {
         Ok(self)
     }
 
-    /// So many of it, each with another token, to be verified anew.
+    /// Copies of the event, each with a new token, so that each is verified.
     pub fn copies(&self, tokens: &Tokens, count: usize) -> Result<Vec<Bytes>, String> {
         let token = self.sent.pointer("/headers/authorization").and_then(Value::as_str);
         let Some(token) = token.and_then(|header| header.strip_prefix("Bearer ")) else {

@@ -16,7 +16,7 @@ pub struct Figures {
     pub start_processor: Summary,
     /// Calls to the table at the start.
     pub start_calls: Summary,
-    /// Warm requests; `None` where none was made.
+    /// Warm requests; `None` if none was made.
     pub warm: Option<WarmFigures>,
     /// The most memory that was ever resident.
     pub peak_memory: Summary,
@@ -29,20 +29,20 @@ pub struct WarmFigures {
     pub p50: Summary,
     /// The 99th percentile of all.
     pub p99: f64,
-    /// The median of what is left of a request without what the table took.
+    /// The median time of a request without the table's part.
     pub besides_table: f64,
-    /// The median of what the table took of a request.
+    /// The median of the table's part of a request.
     pub table: f64,
     /// The processor time of a request.
     pub processor: Summary,
-    /// Calls to the table a request.
+    /// Calls to the table per request.
     pub calls: f64,
-    /// Bytes to and from the table a request.
+    /// Bytes to and from the table per request.
     pub bytes: f64,
 }
 
 impl Figures {
-    /// Of a subject's starts; `None` where there were none.
+    /// Of a subject's starts; `None` if there were none.
     pub fn of(samples: &[Sample]) -> Option<Self> {
         let summary = |value: fn(&Sample) -> f64| Summary::of(samples.iter().map(value));
         Some(Self {

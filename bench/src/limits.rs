@@ -1,9 +1,9 @@
-//! The limits: ratios of medians of one run, so that they hold on any machine.
+//! The limits: ratios of medians of one run, so that they apply on any machine.
 
 use crate::figures::Figures;
 use crate::subjects::{Language, Role, Subject};
 
-/// What argon2id has in memory while it hashes a password, by default (`PASSWORD_HASH_MEMORY_KIB`).
+/// The memory that argon2id uses for one password by default (`PASSWORD_HASH_MEMORY_KIB`).
 const HASH_MEMORY: f64 = 19_456.0 * 1024.0;
 /// The function that verifies no token.
 const PUBLIC: &str = "check-user-exists";
@@ -21,14 +21,14 @@ enum Figure {
     Zip,
 }
 
-/// Whose figure has it.
+/// The subjects to which a limit applies.
 #[derive(Clone, Copy, PartialEq)]
 enum Whose {
     /// The function that opens no connection at its start.
     Scheduled,
     /// Those on the request path.
     OnRequestPath,
-    /// Those, each where it hashes no password.
+    /// The same, without those that hash a password.
     WithoutHash,
     /// All of them.
     All,
@@ -39,7 +39,7 @@ enum Whose {
 enum Against {
     /// The no-op of `lambda_http`.
     Floor,
-    /// The bare client with as many calls.
+    /// The bare client with the same number of calls.
     Client,
     /// The same work in another language: how many times better it must be, at least.
     Peer(Language),
@@ -53,7 +53,7 @@ struct Limit {
     whose: Whose,
     against: Against,
     bound: f64,
-    /// Where the bound is not reached: what is, and is to be kept.
+    /// If the bound is not reached: the value that is reached, which must be kept.
     reached: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ const LIMITS: &[Limit] = &[
     limit("Go's memory / ours", Figure::Memory, Whose::OnRequestPath, Against::Peer(Language::Go), 1.0),
 ];
 
-/// A subject and its figures; none where it failed.
+/// A subject and its figures; none if it failed.
 pub struct Measured<'a> {
     /// The subject.
     pub subject: &'a Subject,
@@ -97,7 +97,7 @@ pub struct Measured<'a> {
     pub figures: Option<Figures>,
 }
 
-/// A limit, and how a subject stands to it.
+/// A limit, and a subject's result.
 pub struct Verdict {
     /// What is limited.
     pub what: &'static str,
@@ -107,11 +107,11 @@ pub struct Verdict {
     pub measured: f64,
     /// The limit: the most, or against a peer the least.
     pub bound: f64,
-    /// What is kept where the bound is not reached.
+    /// The value to keep if the bound is not reached.
     reached: Option<f64>,
-    /// Whether it must be reached, not kept below.
+    /// Whether the limit is a minimum.
     pub at_least: bool,
-    /// Whether a margin does not apply: a size is the same on every machine, memory nearly.
+    /// Whether no margin applies: a size is the same on every machine, and memory almost.
     exact: bool,
 }
 
@@ -129,8 +129,8 @@ impl Verdict {
     }
 }
 
-/// How all measured subjects stand to their limits. A limit against what was not measured, a peer
-/// that is not installed say, is left out.
+/// Compares all measured subjects with their limits. Leaves out limits against subjects that were not measured, such as
+/// a peer that is not installed.
 pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for limit in LIMITS {
@@ -151,8 +151,7 @@ pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
     verdicts
 }
 
-/// What the verification of a token's signature takes, in microseconds: the difference that it makes
-/// to the bare client.
+/// The time to verify a token's signature, in microseconds: the difference between the bare client with and without it.
 pub fn verification(all: &[Measured]) -> f64 {
     let processor = |role| {
         let measured = all.iter().find(|measured| measured.subject.role == role)?;
@@ -164,8 +163,7 @@ pub fn verification(all: &[Measured]) -> f64 {
     }
 }
 
-/// What a function does of itself on a warm request: without the table, the no-op and the
-/// verification of a token.
+/// A function's own time on a warm request: without the table, the no-op and the verification of a token.
 pub fn our_time(measured: &Measured, all: &[Measured], verification: f64) -> Option<f64> {
     let floor = floor(all)?.figures?.warm?;
     let warm = measured.figures?.warm?;

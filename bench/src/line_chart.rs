@@ -45,7 +45,7 @@ pub fn svg(lines: &[Line], note: &str) -> String {
     }
     let mut rate = slowest;
     while rate <= fastest * 1.01 {
-        // Multiplying leaves 0.010000000000000002.
+        // Multiplication gives 0.010000000000000002.
         let text = format!("{rate:.3}");
         let text = text.trim_end_matches('0').trim_end_matches('.');
         let _ = writeln!(

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Keeps this thread and all that it starts on the last processor that it may use.
+/// Pins this thread and everything that it starts to the last processor that it may use.
 pub fn pin() -> Result<(), String> {
     let fault = |error| format!("no processor to itself: {error}");
     let all = sched_getaffinity(None).map_err(fault)?;

@@ -1,5 +1,5 @@
-//! Times the built functions as Lambda would run them, beside a no-op, a bare client and the same
-//! work in three other languages: a Lambda Runtime API and a table of its own, on loopback.
+//! Times the built functions as Lambda would run them, on a Lambda Runtime API and a table of its own on loopback.
+//! Compares them with a no-op, a bare client and the same work in three other languages.
 
 mod answers;
 mod chart;
@@ -33,7 +33,7 @@ use crate::simulation::Times;
 use crate::subjects::{Language, Role, Subject};
 use crate::table::Table;
 
-/// About what a call within a region takes.
+/// About the time of a call within a region.
 const IN_REGION: Duration = Duration::from_millis(3);
 
 /// The function whose work is simulated.
@@ -120,7 +120,7 @@ async fn run(options: &Options) -> Result<bool, String> {
                 || subject.name.contains(only)
         });
     }
-    // Only now: what is built has all of them.
+    // After the build, which needs all of them.
     let processors = if options.pinned { "pinned to one" } else { "not pinned" };
     if options.pinned {
         machine::pin()?;
@@ -270,8 +270,8 @@ struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// One start of each subject a round, so that what disturbs the machine disturbs them all alike.
-    /// A subject that fails is said and left out from then on.
+    /// One start of each subject per round, so that disturbances affect all subjects alike. A subject that fails is
+    /// reported and then left out.
     async fn run<'a>(
         &self,
         what: &str,

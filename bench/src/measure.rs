@@ -9,10 +9,10 @@ use crate::runtime_api::RuntimeApi;
 use crate::subjects::Subject;
 use crate::table::{Table, Tally};
 
-/// What is done in one start.
+/// The work of one start.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    /// Warm events that are not measured: what a runtime still has to load or compile.
+    /// Warm events that are not measured, while a runtime still loads or compiles.
     pub settling: usize,
     /// Warm events that are.
     pub events: usize,
@@ -27,14 +27,14 @@ impl Plan {
     }
 }
 
-/// What one start gave.
+/// The results of one start.
 #[derive(Clone)]
 pub struct Sample {
     /// From the start of the process until it asked for its first event.
     pub start: Duration,
     /// The processor time of that.
     pub start_processor: Duration,
-    /// What the start did at the table.
+    /// The start's calls to the table.
     pub start_tally: Tally,
     /// From the first event to its response.
     pub first: Duration,
@@ -44,7 +44,7 @@ pub struct Sample {
     pub warm: Vec<Warm>,
     /// The processor time of a warm request, on average.
     pub processor: Duration,
-    /// What the warm requests did at the table, all together.
+    /// All calls of the warm requests to the table.
     pub tally: Tally,
     /// The most memory that was ever resident, in bytes.
     pub peak_memory: u64,
@@ -55,11 +55,11 @@ pub struct Sample {
 pub struct Warm {
     /// From the event to the response.
     pub total: Duration,
-    /// What the table took of that.
+    /// The table's part of that.
     pub table: Duration,
 }
 
-/// Starts a subject, has it answer, and ends it.
+/// Starts a subject, lets it answer, and stops it.
 pub async fn one_start(
     subject: &Subject,
     tokens: &Tokens,

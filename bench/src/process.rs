@@ -1,4 +1,4 @@
-//! A process as Lambda would start it, and what Linux knows of it.
+//! A process as Lambda would start it, and Linux's figures about it.
 
 use std::fs::{self, File};
 use std::process::Stdio;
@@ -19,7 +19,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a subject with nothing but what Lambda and the template set.
+    /// Starts a subject with only the variables that Lambda and the template set.
     pub fn start(subject: &Subject, runtime_api: &RuntimeApi, table: &Table) -> Result<Self, String> {
         let fault = |error: std::io::Error| format!("{}: {error}", subject.program.display());
         let log = File::create(&subject.log).map_err(fault)?;
@@ -46,7 +46,7 @@ impl Process {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("TZ", ":UTC")
             .env("AWS_ENDPOINT_URL_DYNAMODB", &table.url)
-            // By which name a root is given depends on who reads it: an AWS SDK, Node, rustls-native-certs.
+            // Each reader has its own name for this: an AWS SDK, Node, rustls-native-certs.
             .env("AWS_CA_BUNDLE", &table.ca_bundle)
             .env("NODE_EXTRA_CA_CERTS", &table.ca_bundle)
             .env("SSL_CERT_FILE", &table.ca_bundle)
@@ -82,7 +82,7 @@ impl Process {
         let threads = fs::read_dir(format!("/proc/{}/task", self.id)).map_err(|error| error.to_string())?;
         let mut nanoseconds = 0;
         for thread in threads.flatten() {
-            // A thread may end meanwhile. To the nanosecond, where /proc/<pid>/stat has ticks of 10 ms.
+            // A thread may end meanwhile. This has nanoseconds; /proc/<pid>/stat has ticks of 10 ms.
             let Ok(accounts) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
             let ran = accounts.split_whitespace().next().and_then(|ran| ran.parse::<u64>().ok());
             nanoseconds += ran.ok_or("no time in /proc/<pid>/task/<tid>/schedstat")?;

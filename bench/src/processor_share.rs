@@ -1,4 +1,4 @@
-//! A share of a processor, as a small memory size buys it: by cgroup, where this machine allows.
+//! A share of a processor, as a small memory size gets it. Uses a cgroup, if this machine allows it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct Limited {
 }
 
 impl Limited {
-    /// Makes the group. Says why where that is not allowed.
+    /// Creates the group. Says why if that is not allowed.
     pub fn to(share: f64) -> Result<Self, String> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is at most 1")]
         let quota = (f64::from(PERIOD) * share) as u32;

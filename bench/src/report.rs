@@ -151,7 +151,7 @@ pub fn on_a_share(opened: &[Measured], late: &[Measured]) -> String {
     table.render()
 }
 
-/// How all stand to their limits.
+/// All results, compared with their limits.
 pub fn verdicts(verdicts: &[Verdict], margin: f64) -> String {
     let mut table = Table::new(&["limit", "", "measured", "limit", ""]);
     for verdict in verdicts {

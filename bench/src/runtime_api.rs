@@ -69,7 +69,7 @@ impl RuntimeApi {
         Ok(Self { address, events, asked, answers })
     }
 
-    /// Waits until the process asks for an event; gives when it did.
+    /// Waits until the process asks for an event. Returns when it did.
     pub async fn asked(&mut self) -> Result<Instant, String> {
         tokio::select! {
             asked = tokio::time::timeout(PATIENCE, self.asked.recv()) => {
@@ -81,7 +81,7 @@ impl RuntimeApi {
         }
     }
 
-    /// Hands out an event to the process that has asked for it. Gives its answer and how long it took.
+    /// Gives an event to the process that asked for one. Returns its answer and the time that it took.
     pub async fn invoke(&mut self, event: Bytes) -> Result<(Bytes, Duration), String> {
         let sent = Instant::now();
         self.events.send(event).map_err(|error| error.to_string())?;

@@ -1,17 +1,17 @@
-//! Lambda's concurrency, simulated with measured times: how often a request meets a cold start at an
-//! arrival rate, what that makes of the percentiles, and what a million requests cost.
+//! Simulates Lambda's concurrency with measured times: how often a request meets a cold start at an arrival rate, the
+//! resulting percentiles, and the cost of a million requests.
 //!
-//! Requests come at random (Poisson) and are never queued: one that finds no idle instance starts a
-//! new one. The idle instance used last is used first. Not in it: what Lambda itself does before it
-//! starts the process, such as fetching the code.
+//! Requests come at random (Poisson) and are never queued: one that finds no idle instance starts a new one. The idle
+//! instance used last is used first. Lambda's own work before it starts the process, such as fetching the code, is not
+//! included.
 
 use std::time::Duration;
 
 use crate::figures::Figures;
 use crate::statistics::{percentile, sorted};
 
-/// After so long without a request an instance is taken to be gone. Lambda promises nothing; 5 to 15
-/// minutes are what is seen.
+/// An instance without a request for this long is assumed to be gone. Lambda promises nothing; people observe 5 to 15
+/// minutes.
 const IDLE_LIFE: Duration = Duration::from_mins(5);
 /// How many requests are simulated at each rate.
 const REQUESTS: usize = 50_000;
@@ -19,7 +19,7 @@ const REQUESTS: usize = 50_000;
 const PER_MILLION_REQUESTS: f64 = 0.20;
 const PER_GB_SECOND: f64 = 0.000_013_333_4;
 
-/// Arrival rates, in requests a second.
+/// Arrival rates, in requests per second.
 pub const RATES: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 10.0, 100.0, 1000.0];
 
 /// How long a function's requests take on the processor share of a memory size, in milliseconds.
@@ -33,10 +33,10 @@ pub struct Times {
     pub warm: f64,
 }
 
-/// What one rate makes of them.
+/// The results for one arrival rate.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Outcome {
-    /// The part of the requests that met a cold start.
+    /// The fraction of the requests that met a cold start.
     pub cold: f64,
     /// The median, in milliseconds.
     pub p50: f64,
@@ -47,8 +47,7 @@ pub struct Outcome {
 }
 
 impl Times {
-    /// Computed from what was measured at full speed: processor time takes longer by the share,
-    /// waiting does not.
+    /// Computed from measurements at full speed: processor time grows by the share, waiting does not.
     pub fn on_share(figures: &Figures, share: f64) -> Option<Self> {
         let warm = figures.warm?;
         let stretched = |total: f64, processor: f64| (total + processor * (1.0 / share - 1.0)) / 1e3;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The middle of some measurements, and how far they lie apart.
+/// The median of some measurements, and their spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// The median.
@@ -14,7 +14,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of measurements in any order; `None` where there are none.
+    /// Of measurements in any order; `None` if there are none.
     pub fn of(measurements: impl IntoIterator<Item = f64>) -> Option<Self> {
         let sorted = sorted(measurements);
         Some(Self {
@@ -32,7 +32,7 @@ pub fn sorted(measurements: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// The measurement below which this part of all lies.
+/// The measurement below which this fraction of all lies.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -12,7 +12,7 @@ const LAMBDA_BUILD: &str = "target/lambda";
 const INSTALLED_PEERS: &str = "target/bench-peers";
 /// Where the floors are built.
 const FLOORS: &str = "target/bench-floors";
-/// Where what the subjects write is kept: that of each one's last start.
+/// Where the output of each subject's last start is stored.
 const LOGS: &str = "target/bench-logs";
 
 /// What a subject is.
@@ -20,13 +20,13 @@ const LOGS: &str = "target/bench-logs";
 pub enum Role {
     /// Does nothing.
     Floor,
-    /// A bare client that makes so many calls a request.
+    /// A bare client that makes this many calls per request.
     Client(u32),
-    /// The same with one call a request, which verifies a signature besides.
+    /// The same with one call per request, and a signature to verify.
     Verifier,
-    /// A function of ours that makes so many calls a request.
+    /// A function of ours that makes this many calls per request.
     Function(u32),
-    /// A function of ours that is started only.
+    /// A function of ours that is only started.
     Scheduled,
     /// The same work as a function's in another language.
     Peer(Language, u32),
@@ -66,13 +66,13 @@ pub struct Subject {
     pub arguments: Vec<String>,
     /// The folder in which it is started.
     pub folder: PathBuf,
-    /// Settings besides those that all have.
+    /// Settings in addition to those that all have.
     pub settings: Vec<(&'static str, String)>,
-    /// What it is asked; `None` where it is started only.
+    /// The events that it gets; `None` if it is only started.
     pub event: Option<Event>,
-    /// Whether a request hashes a password, which takes far longer than all else.
+    /// Whether a request hashes a password, which takes far longer than everything else.
     pub hashes: bool,
-    /// Where what it writes goes.
+    /// Where its output goes.
     pub log: PathBuf,
     /// What is deployed, unpacked and zipped, in bytes.
     pub sizes: Option<Sizes>,
@@ -88,7 +88,7 @@ pub struct Sizes {
 }
 
 impl Subject {
-    /// The event whose answer is to be the recorded one. A floor answers nothing of the kind.
+    /// The event whose answer must be the recorded one. A floor's answer is not compared.
     pub fn checked_event(&self) -> Option<&Event> {
         self.event.as_ref().filter(|_| matches!(self.role, Role::Function(_) | Role::Peer(..)))
     }
@@ -99,7 +99,7 @@ impl Subject {
     }
 }
 
-/// The functions, with what each is asked and how often it calls the table for that.
+/// The functions, with each one's event and its number of calls to the table.
 const FUNCTIONS: [(&str, &str, u32); 7] = [
     (WITHOUT_HASH, "create-user", 2),
     (WITH_HASH, "create-user", 2),
@@ -109,7 +109,7 @@ const FUNCTIONS: [(&str, &str, u32); 7] = [
     ("get-customer-association", "get-customer-association", 1),
     ("list-customer-associations", "list-customer-associations", 1),
 ];
-/// The function that hashes a password where one is sent.
+/// The function that hashes a password if one is sent.
 const WITH_HASH: &str = "create-user";
 const WITHOUT_HASH: &str = "create-user, no password";
 /// The peers, with the function whose work each does.
@@ -121,10 +121,10 @@ const PEERS: [(&str, Language, &str, u32); 6] = [
     ("get-profile, Node", Language::Node, "get-profile", 1),
     ("check-user-exists, Node", Language::Node, "check-user-exists", 2),
 ];
-/// The one that no request calls.
+/// The function that no request calls.
 const SCHEDULED: &str = "refresh-signing-keys";
 
-/// All subjects that are there, and the peers that are not installed.
+/// All installed subjects, and the peers that are not installed.
 pub fn all(root: &Path, tokens: &Tokens, build: bool) -> Result<(Vec<Subject>, Vec<String>), String> {
     fs::create_dir_all(root.join(LOGS)).map_err(|error| format!("{LOGS}: {error}"))?;
     let mut subjects = floors(root, tokens)?;
@@ -137,7 +137,7 @@ pub fn all(root: &Path, tokens: &Tokens, build: bool) -> Result<(Vec<Subject>, V
 fn floors(root: &Path, tokens: &Tokens) -> Result<Vec<Subject>, String> {
     let workspace = root.join("bench/floors");
     let target = root.join(FLOORS);
-    // One by one: built together they would share features, and the smallest would be no floor.
+    // Built one by one: together they would share features, and the smallest would be no floor.
     for package in ["floor-noop-http", "floor-noop-runtime", "floor-client"] {
         cargo_build(&workspace, &target, &["--package", package])?;
     }
@@ -207,7 +207,7 @@ fn peers(root: &Path) -> Result<(Vec<Subject>, Vec<String>), String> {
     let mut missing = Vec::new();
     for (name, language, function, calls) in PEERS {
         let folder = root.join(INSTALLED_PEERS).join(language.name().to_lowercase());
-        // Written last by the installation, so that half of one counts as none.
+        // The installation writes it last, so that an incomplete one does not count.
         if !folder.join("installed").exists() {
             missing.push(name.to_owned());
             continue;
@@ -225,7 +225,7 @@ fn peers(root: &Path) -> Result<(Vec<Subject>, Vec<String>), String> {
     Ok((subjects, missing))
 }
 
-/// How a peer is started, and the folder that is deployed: the rest is Lambda's own.
+/// How a peer is started, and the folder that is deployed. Lambda provides the rest.
 fn command(
     language: Language,
     folder: &Path,
@@ -276,7 +276,7 @@ fn log(root: &Path, name: &str) -> PathBuf {
     root.join(LOGS).join(format!("{}.log", name.replace(", ", "-").replace(' ', "-")))
 }
 
-/// The sizes of a file or folder. The zip is the one beside it, where it was built with one.
+/// The sizes of a file or folder. The zip is beside it, if it was built with one.
 fn sizes(deployed: &Path) -> Option<Sizes> {
     let unpacked = size_of(deployed).ok()?;
     let beside = deployed.with_extension("zip");

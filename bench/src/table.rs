@@ -1,5 +1,5 @@
-//! The table that the measured functions talk to: DynamoDB's protocol over HTTP/1.1, kept alive,
-//! with TLS as the real one has it. It answers what it was given, counts, and says how long it took.
+//! The table that the measured functions talk to: DynamoDB's protocol over HTTP/1.1, kept alive, with TLS like the real
+//! one. It gives prepared answers, counts calls and bytes, and measures its own time.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -26,10 +26,10 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::answers;
 
-/// The name by which it is reached: resolved and verified, as the real one's is.
+/// The name of its host: resolved and verified like the real one's.
 const HOST: &str = "localhost";
 
-/// What came to the table and what left it.
+/// The traffic of the table.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Tally {
     /// Calls.
@@ -47,7 +47,7 @@ pub struct Tally {
 pub struct Table {
     /// Where it is.
     pub url: String,
-    /// The root that it is to be trusted by, in PEM.
+    /// The root certificate that clients must trust, in PEM.
     pub ca_bundle: PathBuf,
     tally: Arc<Mutex<Tally>>,
     refuses: Arc<AtomicBool>,
@@ -80,7 +80,7 @@ impl Table {
         Ok(Self { url, ca_bundle, tally, refuses, _folder: folder })
     }
 
-    /// What came and left since the last time that this was asked.
+    /// The traffic since the last call of this function.
     pub fn take_tally(&self) -> Tally {
         std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -160,7 +160,8 @@ impl Server {
         Ok(self.answers.to(&head.headers, &body))
     }
 
-    /// The runtime's clock goes by milliseconds and wakes late: the last two are waited out awake.
+    /// The runtime's clock has a resolution of milliseconds and wakes late, so the last two milliseconds are a busy
+    /// wait.
     async fn delay(&self) {
         if self.delay.is_zero() {
             return;
@@ -183,7 +184,7 @@ struct Watched {
     tally: Arc<Mutex<Tally>>,
     /// Since when the time has not been counted yet.
     busy_since: Option<Instant>,
-    /// Whether the last that happened was a write.
+    /// Whether the last operation was a write.
     written: bool,
 }
 

@@ -1,9 +1,9 @@
-//! The whole Users service in one process, and the command line that looks after a table.
+//! The whole Users service in one process, and the command line that manages a table.
 //!
-//! [`local::LocalSystem`] is the service: the handlers of [`local::ENDPOINTS`], the very ones that run in
-//! Lambda, behind an HTTP server in API Gateway's place, on an embedded DynamoDB. `users serve` runs it, and so
-//! do the acceptance tests. [`main`] is the command line, whose other commands work on its table or on a real
-//! one; `users --help` lists them.
+//! [`local::LocalSystem`] is the service. It has the handlers of [`local::ENDPOINTS`], which are the ones that run in
+//! Lambda, an HTTP server in API Gateway's place, and an embedded DynamoDB. `users serve` and the acceptance tests run
+//! it. [`main`] is the command line. Its other commands work on the local table or on a real one; `users --help` lists
+//! them.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_macros)]
 
@@ -13,8 +13,8 @@ mod transfer;
 
 use std::process::ExitCode;
 
-/// Runs the command line. Exit status: 0 where it did what was asked; 1 where that was not found, was refused
-/// or is not right; 2 for wrong usage; 3 where the table cannot be used now.
+/// Runs the command line. Exit status: 0 if it did what was asked; 1 if something was not found, refused or not right;
+/// 2 for wrong usage; 3 if the table cannot be used now.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = match commands::arguments() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long that is, as a person says it: `42 s`, `3 min`, `23 h`, `12 days`.
+/// A duration as a person says it: `42 s`, `3 min`, `23 h`, `12 days`.
 #[must_use]
 pub fn in_words(duration: Duration) -> String {
     match duration.as_secs() {

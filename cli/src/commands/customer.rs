@@ -9,7 +9,7 @@ use super::{Failure, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
 pub(super) enum CustomerCommand {
-    /// Links a user with a customer account of an organization, in place of another
+    /// Links a user with a customer account of an organization; replaces another
     #[command(
         after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]

@@ -15,16 +15,17 @@ use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
 use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, neutralise};
 
-/// How many users' password hashes are asked for at once.
+/// How many users' password hashes are requested at once.
 const USERS_AT_ONCE: usize = 100;
-/// The column of the password hashes, where they are asked for.
+/// The column of the password hashes, if they are exported.
 const PASSWORD_HASH: &str = "PasswordHash";
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// The file to write, for its owner alone; one that is there is not replaced. Standard output where none is given
+    /// The file to write, readable only by its owner; an existing file is not replaced. Standard output if none is
+    /// given
     file: Option<PathBuf>,
-    /// jsonl or csv; by the file's ending where it is not given, else jsonl
+    /// jsonl or csv; if not given, by the file's ending, else jsonl
     #[arg(long, hide_possible_values = true)]
     format: Option<Format>,
     /// Write the hashes of passwords too: whoever has them can guess the passwords
@@ -52,7 +53,7 @@ struct View {
     file: String,
     organizations: usize,
     users: u64,
-    /// Items that are of no user, or cannot be read.
+    /// Items that belong to no user or cannot be read.
     left_out: u64,
 }
 
@@ -61,7 +62,7 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
     let is_csv = file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "csv"));
     let format = format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
     let table = table.open().await?;
-    // Before a file is made: a table that cannot be read leaves none.
+    // Read before the file is created, so that an unreadable table leaves no file.
     let organizations = table.all_organizations().await?;
     let destination: Box<dyn Write> = match &file {
         Some(file) => Box::new(BufWriter::new(create(file)?)),
@@ -94,7 +95,7 @@ struct Exporter<'a> {
     table: &'a OperatorTable,
     writer: Writer,
     with_password_hashes: bool,
-    /// Users that are to be written; of the last one there may be more to come.
+    /// Users to write. More records of the last one may follow.
     waiting: Vec<PersonalData>,
     users: u64,
     left_out: u64,
@@ -137,7 +138,7 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// The user in the making to which a record belongs: a user's records come one after the other.
+    /// The incomplete user to which a record belongs. A user's records are adjacent.
     async fn waiting(&mut self, id: UserId) -> Result<&mut PersonalData, Failure> {
         if self.waiting.last().is_none_or(|last| last.id != id) {
             if self.waiting.len() >= USERS_AT_ONCE {
@@ -155,7 +156,7 @@ impl Exporter<'_> {
             if self.with_password_hashes { self.table.password_hashes(&ids).await? } else { HashMap::new() };
         for user in waiting {
             let hash = hashes.get(&user.id);
-            // Parts without their user are what an interrupted deletion left.
+            // Parts without a user are left over from an interrupted deletion.
             let parts = user.memberships.len() + user.customer_associations.len();
             match ExportedUser::of(user, hash)? {
                 Some(user) => {
@@ -169,7 +170,7 @@ impl Exporter<'_> {
     }
 }
 
-/// Makes a file that nobody else can read: it is full of personal data.
+/// Creates a file that only its owner can read, because it is full of personal data.
 fn create(file: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -28,17 +28,17 @@ enum ExitStatus {
 }
 
 impl Failure {
-    /// What was asked for is not there, is refused, or is not right.
+    /// Something was not found, was refused, or is not right.
     pub(super) fn refused(message: impl Into<String>) -> Self {
         Self { status: ExitStatus::Refused, message: message.into() }
     }
 
-    /// What is wrong with the arguments, where the parser cannot tell.
+    /// Wrong usage that the parser cannot detect.
     pub(super) fn wrong_usage(message: impl Into<String>) -> Self {
         Self { status: ExitStatus::Usage, message: message.into() }
     }
 
-    /// What is wrong with the arguments, as the parser says it, in one line.
+    /// Wrong usage in the parser's words, in one line.
     pub(super) fn usage(error: &clap::Error) -> Self {
         let message = if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
             "a command is missing: --help shows those there are".to_owned()
@@ -53,7 +53,7 @@ impl Failure {
         Self { status: ExitStatus::Usage, message }
     }
 
-    /// Says so on standard error, and how the process is to end.
+    /// Prints the failure on standard error. Returns the exit status.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {
             let error = json!({ "Error": self.message, "ExitStatus": self.status as u8 });

@@ -65,7 +65,7 @@ fn pages() -> io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-/// A page as clap makes it, but for what clap knows as text alone: examples, exit statuses, environment.
+/// A page as clap makes it. Examples, exit statuses and environment are only text for clap, so they are added here.
 fn page(command: &Command) -> io::Result<Page> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let man = clap_mangen::Man::new(command.clone()).title(&name).source(SOURCE);

@@ -11,7 +11,7 @@ use super::{Failure, OPERATOR, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
 pub(super) enum MemberCommand {
-    /// Adds a user to an organization; one who is a member already stays one as before
+    /// Adds a user to an organization; an existing membership stays as it is
     #[command(after_help = "Example:\n  users member add --email jane@example.com --organization org_1")]
     Add(Membership),
     /// Removes a user from an organization; the account and its customer account there stay

@@ -1,4 +1,4 @@
-//! The commands: a module each, with its arguments and what it does.
+//! The commands: one module each, with its arguments and its work.
 
 mod completions;
 mod customer;
@@ -33,26 +33,26 @@ use failure::Failure;
 use output::{Line, Output, ask, escaped, print, print_exactly, tell};
 use table_arguments::TableArguments;
 
-/// The DynamoDB API's port, where none is given.
+/// The default port of the DynamoDB API.
 const DYNAMODB_PORT: u16 = 8000;
-/// Where the local system keeps everything, where nothing else is given.
+/// The default directory of the local system.
 const DATA_DIR: &str = ".users";
 /// The variables that stand for --data-dir, --endpoint-url and --table.
 const DATA_DIR_VARIABLE: &str = "USERS_DATA_DIR";
 const ENDPOINT_URL_VARIABLE: &str = "USERS_ENDPOINT_URL";
 const TABLE_VARIABLE: &str = "USERS_TABLE";
-/// Who is said to have made what commands make: `CreatedBy`, `AddedBy`.
+/// The `CreatedBy` and `AddedBy` of everything that commands create.
 const OPERATOR: &str = "operator";
 /// What the exit statuses mean.
 const EXIT_STATUS: &str =
     "0 done; 1 not found, refused or not right; 2 wrong usage; 3 the table cannot be used now.";
 
-/// Users and memberships: the whole service on a laptop, and what looks after a table.
+/// Users and memberships: runs the whole service on a laptop, and manages a table.
 #[derive(Parser)]
 #[command(
     name = "users",
     version,
-    after_help = format!("Without a command, `serve` is run.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
+    after_help = format!("Without a command, `users` runs `serve`.\n\nExamples:\n  users\n  users token --help\n  users organization list --json\n\n\
                           Exit status: {EXIT_STATUS}")
 )]
 pub(crate) struct Arguments {
@@ -79,7 +79,7 @@ enum Command {
     /// Creates or describes the table
     #[command(subcommand, after_help = "Example:\n  users table create --region eu-central-1")]
     Table(table::TableCommand),
-    /// Looks after organizations
+    /// Writes, shows and lists organizations
     #[command(
         subcommand,
         after_help = "Example:\n  users organization put --id org_1 --name 'Acme Corp' --slug acme-corp"
@@ -100,10 +100,10 @@ enum Command {
         after_help = "Example:\n  users customer associate --user kp_1 --organization org_1 --number C-10042"
     )]
     Customer(customer::CustomerCommand),
-    /// Deletes all that the table holds of a person, after a question
+    /// Deletes all of a person's data from the table, after a question
     #[command(after_help = "Example:\n  users delete --email jane@example.com")]
     Delete(delete::Delete),
-    /// Brings users in from a file; after an interruption the same command goes on
+    /// Imports users from a file; after an interruption the same command continues
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(import::Import),
     /// Writes all organizations and users to a file that `import` reads
@@ -111,12 +111,12 @@ enum Command {
         after_help = "Example:\n  users export users.jsonl\n  users export users.csv --region eu-central-1"
     )]
     Export(export::Export),
-    /// Says whether an installation is right, and why a token is refused
+    /// Checks an installation, and says why a token is refused
     #[command(
         after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
-    /// Says whether a local system on this machine is well, for a container's health check
+    /// Checks the health of a local system on this machine, for a container
     #[command(after_help = "Example:\n  users health --port 3000")]
     Health(health::Health),
     /// Prints the completions of `users` for a shell
@@ -129,15 +129,14 @@ enum Command {
     Man(man::Man),
 }
 
-/// The arguments. Without, the process ends with this status: they were wrong, or help was asked for, and that is
-/// printed.
+/// Parses the arguments. `Err` is the exit status after a usage error or `--help`, which is already printed.
 pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
     let parse = || {
         let arguments = Arguments::try_parse()?;
         if arguments.command.is_some() {
             return Ok(arguments);
         }
-        // Parsed again as `serve`, whose options then come from the environment.
+        // Without a command, parsed again as `serve`, so that its options come from the environment.
         let serve = Arguments::try_parse_from(["users", "serve"])?;
         Ok(Arguments { json: arguments.json, ..serve })
     };
@@ -145,12 +144,12 @@ pub(crate) fn arguments() -> Result<Arguments, ExitCode> {
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
             return Failure::usage(&error).report(true);
         }
-        // What the arguments hold is shown in what is wrong with them.
+        // The message shows the values of the arguments.
         let text = error.render().to_string();
         if error.use_stderr() && text.lines().any(|line| escaped(line) != line) {
             text.lines().for_each(|line| tell(&Line::from(line)));
         } else {
-            // What fails here is a pipe whose reader has gone.
+            // This fails only if a pipe's reader has gone.
             let _ = error.print();
         }
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
@@ -204,7 +203,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Man(man) => man::run(&man, output),
         }
     });
-    // What is still running then, a password's hash say, is nobody's any more.
+    // Nobody waits any more for tasks that still run, such as hashing a password.
     runtime.shutdown_background();
     done
 }

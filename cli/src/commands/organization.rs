@@ -8,7 +8,7 @@ use super::{Failure, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
 pub(super) enum OrganizationCommand {
-    /// Writes an organization; one of the same id is replaced
+    /// Writes an organization; replaces one with the same id
     #[command(
         after_help = "Example:\n  users organization put --id org_1 --name 'Acme Corp' --slug acme-corp"
     )]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 
-/// A line for people. All of its text is escaped: what strangers wrote into a table or a file cannot steer the terminal.
+/// A line for people. All text is escaped, so that text from a table or a file cannot control the terminal.
 #[derive(Clone, Default)]
 pub(crate) struct Line(String);
 
@@ -42,7 +42,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// A text in which everything that cannot be seen, or that changes what is seen, is an escape: `\u{202e}`.
+/// A text in which every character that is invisible, or that changes how others look, is an escape such as `\u{202e}`.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -118,7 +118,7 @@ impl Output {
 }
 
 impl Output {
-    /// Says on standard error what may be a mistake.
+    /// Prints a warning on standard error.
     pub(super) fn warn(self, message: &str) {
         if self.json {
             let _ = writeln!(anstream::stderr(), "{}", json!({ "Warning": message }));
@@ -138,23 +138,23 @@ pub(super) fn print(lines: impl IntoIterator<Item = Line>) -> Result<(), Failure
 /// Prints what a program reads: JSON, a script, a token.
 pub(super) fn print_exactly(text: &str) -> Result<(), Failure> {
     match writeln!(anstream::stdout(), "{text}") {
-        // Who reads, `head` say, has read enough.
+        // The reader, for example `head`, has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed.map_err(|error| Failure::refused(format!("cannot print: {error}"))),
     }
 }
 
-/// Says a line to people on standard error. If nobody reads there, nobody is to be told of that either.
+/// Prints a line for people on standard error. If that fails, nobody is reading, so the failure is ignored.
 pub(super) fn tell(line: &Line) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Says what a program reads on standard error.
+/// Prints for programs on standard error.
 pub(super) fn tell_exactly(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Says the start of a line to people on standard error.
+/// Prints the start of a line for people on standard error.
 pub(super) fn ask(line: &Line) {
     let _ = write!(anstream::stderr(), "{line} ");
     let _ = io::stderr().flush();

@@ -1,4 +1,4 @@
-//! How far a long command is: a bar on a terminal, lines elsewhere; on standard error.
+//! The progress of a long command, on standard error: a bar on a terminal, lines elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::{Line, Output, tell};
 pub(super) struct Progress {
     what: &'static str,
     started: Instant,
-    /// Where it went on.
+    /// Where the command continued.
     start: u64,
     total: Option<u64>,
     shown: Shown,
@@ -28,7 +28,7 @@ enum Shown {
 }
 
 impl Progress {
-    /// Begins at `start` of `total`, where that is known. With `--json` nothing is shown.
+    /// Begins at `start` of `total`, if that is known. With `--json` nothing is shown.
     pub(super) fn begin(what: &'static str, start: u64, total: Option<u64>, output: Output) -> Self {
         let shown = if output.json {
             Shown::Nothing
@@ -90,7 +90,7 @@ impl Progress {
     }
 }
 
-/// A line for every tenth, but not for few; or for every so many where the end is not known.
+/// One line per tenth, unless there are few; or one per fixed number if the total is unknown.
 fn step(total: Option<u64>) -> u64 {
     total.map_or(10_000, |total| total.div_ceil(10).max(100))
 }
@@ -105,6 +105,6 @@ fn bar(total: Option<u64>) -> ProgressBar {
         Some(total) => (ProgressBar::new(total), "{bar:30}  {msg}"),
         None => (ProgressBar::no_length(), "{spinner} {msg}"),
     };
-    // A template that cannot be read would be the usual bar.
+    // If the template is invalid, the default bar is used.
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

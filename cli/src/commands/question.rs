@@ -1,15 +1,15 @@
-//! Questions to whoever sits at the terminal.
+//! Questions to the person at the terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use super::{Line, Output, ask};
 
-/// Whether somebody can be asked.
+/// Whether there is somebody to ask.
 pub(super) fn can_be_asked(output: Output) -> bool {
     !output.json && io::stdin().is_terminal()
 }
 
-/// Asks; anything but `yes` is no.
+/// Asks. Any answer except `yes` means no.
 pub(super) fn agreed(question: &str) -> bool {
     ask(&Line::from(format!("{question} Type yes:")));
     let mut answer = String::new();

@@ -19,22 +19,22 @@ const API_PORT: u16 = 3000;
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// The API's port; 0 for any that is free
+    /// The API's port; 0 for any free port
     #[arg(long, default_value_t = API_PORT)]
     port: u16,
-    /// The DynamoDB API's port; 0 for any that is free [default: 8000]
+    /// The DynamoDB API's port; 0 for any free port [default: 8000]
     #[arg(long)]
     dynamodb_port: Option<u16>,
-    /// A DynamoDB API that runs already, such as DynamoDB Local, in place of its own; asked without AWS credentials
+    /// A DynamoDB API that already runs, such as DynamoDB Local, instead of its own; called without AWS credentials
     /// [env: USERS_ENDPOINT_URL]
     #[arg(long, conflicts_with = "dynamodb_port")]
     endpoint_url: Option<String>,
-    /// The table's name; it is created and gets demo data where there is none
+    /// The table's name; if it does not exist, it is created with demo data
     #[arg(long, default_value = local::TABLE_NAME, env = TABLE_VARIABLE, hide_env_values = true,
         value_parser = table_name)]
     table: String,
-    /// The address that the API listens on; 0.0.0.0 opens it to other machines. The console and the DynamoDB API answer
-    /// this machine alone, whatever it is
+    /// The address that the API listens on; 0.0.0.0 opens it to other machines. The console and the DynamoDB API always
+    /// answer only this machine
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     /// A web origin (scheme, host and port) whose pages may call the API; may be given more than once. Pages of this
@@ -47,12 +47,12 @@ pub(super) struct Serve {
     /// Where the table and the signing key are kept [default: .users] [env: USERS_DATA_DIR]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Keep the table and the signing key in memory alone, gone at the end
+    /// Keep the table and the signing key only in memory, until the end
     #[arg(long, conflicts_with = "data_dir")]
     memory: bool,
 }
 
-/// Where everything is, for `--json`.
+/// The addresses, for `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct View {
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
         data_dir,
         memory,
     } = arguments;
-    // A flag counts more than a variable, also one that excludes what the variable stands for.
+    // A flag overrides a variable, even if the flag excludes the option that the variable sets.
     let from_variable = || if dynamodb_port.is_none() { variable(ENDPOINT_URL_VARIABLE) } else { None };
     let dynamodb_url = endpoint_url.or_else(from_variable);
     let dynamodb_port = dynamodb_port.unwrap_or(DYNAMODB_PORT);
@@ -98,10 +98,10 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
         data_dir,
         ..Options::default()
     };
-    // Asked for before anything is said, so that a signal right after is not lost.
+    // Registered before anything is printed, so that an early signal is not lost.
     let told_to_end = told_to_end()?;
     let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
-    // From here on: what goes wrong before is what `start` returns.
+    // Logging starts here. `start` returns earlier errors.
     telemetry::init();
     let published = running::publish(&system);
     if let Err(error) = &published {
@@ -125,7 +125,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
     tokio::select! {
         () = told_to_end => {}
         () = system.data_gone() => {
-            let message = format!("{kept} is gone, and what was kept there: the system ends, for it would keep nothing");
+            let message = format!("{kept} is gone, and what was kept there: the system ends, because it would keep nothing");
             return Err(Failure::refused(message));
         }
     }
@@ -152,7 +152,7 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-/// What other machines can reach, and where: lines with a name each. None if the system answers this machine alone.
+/// What other machines can reach, and where: one named line each. None if the system answers only this machine.
 fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     if system.is_private() {
         return Vec::new();
@@ -160,7 +160,7 @@ fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     let addresses = system.outside_addresses().into_iter().map(|address| format!("http://{address}"));
     let addresses: Vec<_> = addresses.collect();
     let addresses = if addresses.is_empty() {
-        "no address that leads elsewhere".to_owned()
+        "no address that other machines can reach".to_owned()
     } else {
         addresses.join(", ")
     };
@@ -173,7 +173,7 @@ fn exposure(system: &LocalSystem) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Where everything is and what to try first. It fits a terminal of 24 lines and 80 columns.
+/// The addresses, and what to try first. It fits a terminal of 24 lines and 80 columns.
 fn greeting(system: &LocalSystem, kept: &str) -> Vec<Line> {
     let bold = anstyle::Style::new().bold();
     let dim = anstyle::Style::new().dimmed();

@@ -58,7 +58,8 @@ impl TableArguments {
     }
 }
 
-/// A table's name as DynamoDB takes it (API Reference, "CreateTable"), or an ARN, which names a table of another account.
+/// A table's name as DynamoDB accepts it (API Reference, "CreateTable"), or an ARN, which names a table of another
+/// account.
 pub(super) fn table_name(text: &str) -> Result<String, &'static str> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
     if text.starts_with("arn:") || ((3..=255).contains(&text.len()) && text.chars().all(fits)) {

@@ -1,4 +1,4 @@
-//! What holds for every command, those to come as well.
+//! Tests that apply to every command, including future ones.
 
 use clap::{Command, CommandFactory as _, Parser as _};
 
@@ -59,7 +59,7 @@ fn every_command_has_examples_that_parse_and_are_its_own() {
         assert!(!examples.is_empty(), "{help}");
         for example in examples {
             assert!(example.starts_with(name(&command)), "{}: {example}", name(&command));
-            // `--help` is an error that is none.
+            // clap reports `--help` as an error.
             if let Err(error) = Arguments::try_parse_from(words(example)) {
                 assert!(!error.use_stderr(), "{example}: {error}");
             }
@@ -79,7 +79,7 @@ fn every_command_takes_json_and_says_what_each_of_its_options_is() {
     }
 }
 
-/// Each page fits a screen, and is looked at when it changes: `cargo insta accept` takes it.
+/// Each page fits a screen. A changed page needs a review: `cargo insta accept` accepts it.
 #[test]
 fn the_help_of_every_command() {
     let page = |command: &Command| {

@@ -24,7 +24,7 @@ pub(super) struct Token {
     /// The user's e-mail address
     #[arg(long)]
     email: Option<String>,
-    /// Seconds until the token expires; negative for one that has
+    /// Seconds until the token expires; negative for an expired one
     #[arg(long, default_value_t = 86_400, allow_negative_numbers = true)]
     expires_in: i64,
     /// The API's port of the local system; without it, the system that started last

@@ -9,7 +9,7 @@ use super::{Failure, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
-    /// Shows a user with all that belongs to it
+    /// Shows a user with everything that belongs to it
     #[command(after_help = "Example:\n  users user get --email jane@example.com")]
     Get {
         #[command(flatten)]
@@ -17,7 +17,7 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         table: TableArguments,
     },
-    /// Changes what is given, and leaves the rest
+    /// Changes the given fields and leaves the rest
     #[command(
         after_help = "Example:\n  users user set --email jane@example.com --preferred-email j@work.example.com\n  users user set --id kp_abc123def456 --no-phone-number"
     )]
@@ -78,7 +78,7 @@ pub(super) struct Changes {
     /// The phone number
     #[arg(long, value_parser = parse::<PhoneNumber>, conflicts_with = "no_phone_number")]
     phone_number: Option<PhoneNumber>,
-    /// Take the phone number away
+    /// Remove the phone number
     #[arg(long)]
     no_phone_number: bool,
 }
@@ -95,7 +95,7 @@ impl From<Changes> for UserChanges {
     }
 }
 
-/// All that the table holds of a user, the password's hash aside.
+/// Everything that the table holds about a user, except the password's hash.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct View {
@@ -155,7 +155,7 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
         UserCommand::Set { which, changes, table } => {
             let changes = UserChanges::from(changes);
             if changes.is_empty() {
-                return Err(Failure::wrong_usage("nothing is to be set: --help shows what can be"));
+                return Err(Failure::wrong_usage("nothing to set: --help shows the options"));
             }
             let table = table.open().await?;
             let id = which.id(&table).await?;

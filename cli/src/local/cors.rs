@@ -1,5 +1,5 @@
-//! Cross-origin resource sharing, as an HTTP API of API Gateway does it: the gateway answers preflight requests, no
-//! function sees one, and it adds its headers to every other answer, errors included.
+//! Cross-origin resource sharing as in an HTTP API of API Gateway. The gateway answers preflight requests, so no
+//! function sees one. It adds its headers to every other answer, errors included.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Cors {
         Some(answer)
     }
 
-    /// Adds to the answer what lets the page that asked read it. Says whether there is such a page.
+    /// Adds the headers that let the requesting page read the answer. Returns whether there is such a page.
     pub(super) fn add_to(&self, request: &HeaderMap, answer: &mut HeaderMap) -> bool {
         answer.append(VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = request.get(ORIGIN) else { return false };

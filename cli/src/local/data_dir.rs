@@ -1,20 +1,20 @@
-//! The directory in which a local system keeps everything.
+//! The directory in which a local system stores everything.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The file that says how what is kept is laid out.
+/// The file that names the layout of the directory.
 const VERSION_FILE: &str = "version";
 /// The file that a running system holds a lock on.
 const LOCK_FILE: &str = "lock";
 /// The layout that this program reads and writes.
 const VERSION: &str = "1";
-/// How often it is looked whether the directory is still there.
+/// How often the existence of the directory is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Makes the directory if it is missing, for its owner alone, and locks it until the result is dropped or the process
+/// Creates the directory if it is missing, for its owner only. Locks it until the result is dropped or the process
 /// ends.
 ///
 /// # Errors
@@ -37,7 +37,7 @@ pub(super) fn prepare(data_dir: &Path) -> Result<File, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(fault("read", error)),
     }
-    // Written at every start: so a directory that takes no more data is found now and not by a request.
+    // Written at every start, so that a directory that accepts no data fails now and not in a request.
     let draft = data_dir.join(format!("{VERSION_FILE}.{}", std::process::id()));
     let written = write_private(&draft, VERSION.as_bytes()).and_then(|()| fs::rename(&draft, &file));
     if written.is_err() {
@@ -60,7 +60,7 @@ fn lock(data_dir: &Path) -> Result<File, String> {
     }
 }
 
-/// Resolves once a file is no longer the one that it was.
+/// Resolves when a file was removed or replaced.
 pub(super) async fn gone(file: PathBuf) {
     let first = identity(&file);
     while identity(&file) == first {
@@ -68,7 +68,7 @@ pub(super) async fn gone(file: PathBuf) {
     }
 }
 
-/// What tells a file from another one of its name.
+/// The identity of a file, which differs from that of another file with the same name.
 fn identity(file: &Path) -> Option<impl PartialEq + use<>> {
     let metadata = fs::metadata(file).ok()?;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The demo data: the document's own examples.
+//! The demo data: the examples of the customer's document.
 
 use operator::table::OperatorTable;
 use shared::Error;
@@ -17,7 +17,7 @@ pub const JANE: &str = "kp_abc123def456";
 /// The id of the demo user John Doe, a member of Acme Corp.
 const JOHN: &str = "kp_john456doe789";
 
-/// What a token of Jane Smith for Acme Corp says, in one role.
+/// The claims of a token of Jane Smith for Acme Corp, with one role.
 pub(crate) fn claims_of_jane(role: &str) -> TokenClaims {
     TokenClaims {
         user_id: JANE.to_owned(),
@@ -28,7 +28,7 @@ pub(crate) fn claims_of_jane(role: &str) -> TokenClaims {
     }
 }
 
-/// Puts the demo data into a table.
+/// Writes the demo data into a table.
 pub(super) async fn put(table: &OperatorTable, now: Timestamp) -> Result<(), Error> {
     for (id, name, slug) in [(ACME, "Acme Corp", "acme-corp"), (GLOBEX, "Globex", "globex")] {
         let organization = Organization { id: parse(id)?, name: parse(name)?, slug: parse(slug)? };

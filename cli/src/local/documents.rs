@@ -1,4 +1,4 @@
-//! What the API's address answers besides the API: its contract, and whether the system is well.
+//! The other documents at the API's address: the contract, and the health of the system.
 
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -6,7 +6,7 @@ use shared::table::Table;
 
 use super::server::{Answer, answer};
 
-/// The contract, and the table that the system cannot do without.
+/// The contract, and the table whose health is reported.
 pub(super) struct Documents {
     pub(super) table: Table,
 }

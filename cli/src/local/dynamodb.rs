@@ -1,4 +1,4 @@
-//! A real DynamoDB API on a file or in memory. It needs no password, so it answers this machine alone and no web page.
+//! A real DynamoDB API on a file or in memory. It needs no password, so it answers only this machine and no web page.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -134,7 +134,7 @@ fn call<Input: DeserializeOwned, Output: Serialize>(
     serde_json::to_string(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// The crate's types mark in their messages which of DynamoDB's exceptions is meant.
+/// The crate's types say in their messages which DynamoDB exception is meant.
 fn invalid_input(message: &str) -> DynoxideError {
     match message.split_once(':') {
         Some((marker, message)) if marker.starts_with("VALIDATION") => {
@@ -148,7 +148,7 @@ fn invalid_input(message: &str) -> DynoxideError {
     }
 }
 
-/// Any credentials are good, but there must be some, as at DynamoDB.
+/// Any credentials are accepted, but there must be some, as with DynamoDB.
 fn check_credentials(head: &Parts) -> Option<String> {
     auth_material::validate(AuthMaterial {
         authorization: head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()),

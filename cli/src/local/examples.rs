@@ -1,4 +1,4 @@
-//! A command to copy for each endpoint.
+//! Commands to copy, one per endpoint.
 
 use super::{JANE, SigningKey, claims_of_jane};
 use shared::clock::Timestamp;

@@ -1,5 +1,5 @@
-//! An HTTP server in API Gateway's place: each request becomes a payload-2.0 event for the handler
-//! of its route, and the handler's answer becomes the HTTP answer. The console and the documents answer beside it.
+//! An HTTP server in API Gateway's place. Each request becomes a payload-2.0 event for the handler of its route, and
+//! the handler's answer becomes the HTTP answer. It also serves the console and the documents.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,12 +26,12 @@ use super::documents::Documents;
 use super::guard::ApiGuard;
 use super::server::{self, Answer, Listeners, read_body};
 
-/// The largest body that API Gateway takes ("Quotas for HTTP APIs").
+/// The largest body that API Gateway accepts ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// The time-out of the functions in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What answers at the API's address.
+/// Everything that answers at the API's address.
 pub(super) struct Gateway {
     pub(super) guard: Arc<ApiGuard>,
     /// `None` to answer as an HTTP API without CORS does.
@@ -42,7 +42,7 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Serves until `stopped` turns true, then until every request in flight has its answer.
+    /// Serves until `stopped` becomes true, then until every request in flight has its answer.
     pub(super) async fn serve(self, listeners: Listeners, stopped: watch::Receiver<bool>) {
         let gateway = Arc::new(self);
         let service = move |peer, request| {
@@ -114,8 +114,8 @@ fn gateway_message(status: StatusCode, message: &str) -> Answer {
     server::answer(status, "application/json", json!({ "message": message }).to_string())
 }
 
-/// The event of a request, in full (API Gateway Developer Guide, "Create AWS Lambda proxy
-/// integrations for HTTP APIs", payload format 2.0).
+/// The complete event of a request (API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs",
+/// payload format 2.0).
 fn event(head: &Parts, body: &Bytes, source_ip: IpAddr, route_key: &str) -> Value {
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or(""));
     let mut headers = BTreeMap::<&str, String>::new();
@@ -162,13 +162,13 @@ fn event(head: &Parts, body: &Bytes, source_ip: IpAddr, route_key: &str) -> Valu
     })
 }
 
-/// The media types whose bodies API Gateway hands over as they are.
+/// The media types whose bodies API Gateway does not encode in base64.
 fn is_text(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     media_type.starts_with("text/") || media_type == "application/json" || media_type.ends_with("+json")
 }
 
-/// An id in the form of API Gateway's.
+/// An id in the form that API Gateway uses.
 fn request_id() -> String {
     let random: [u8; 11] =
         ring::rand::generate(&ring::rand::SystemRandom::new()).map_or([0; 11], ring::rand::Random::expose);

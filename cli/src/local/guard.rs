@@ -1,7 +1,7 @@
-//! Who may ask the local system. Every request to every listener passes here before anything else looks at it.
+//! Who may ask the local system. Every request to every listener passes this check first.
 //!
-//! A web page can make its reader's browser send requests to this machine. Two headers, which a page cannot forge, give
-//! it away: `Origin` names the page's server, and `Host` names the server that the page believes to talk to, even when
+//! A web page can make its reader's browser send requests to this machine. Two headers reveal such a request, and a
+//! page cannot forge them. `Origin` names the page's server. `Host` names the server that the page addresses, even if
 //! that name was made to resolve to this machine (DNS rebinding).
 
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use hyper::http::uri::Authority;
 
 use super::origin::{Origin, has_user, ip_literal, is_loopback_host};
 
-/// Why a request is refused, for its sender.
+/// Why a request is refused. The sender gets this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It comes from another machine.
     Peer,
     /// Its `Host` is not this machine's.
     Host,
-    /// A web page sent it that may not.
+    /// It comes from a web page that may not send it.
     Page,
 }
 
@@ -35,8 +35,8 @@ impl Refused {
     }
 }
 
-/// Admits this machine alone, under a name that is its own, and no page of another server: for what hands out tokens or
-/// shows and changes the table without one.
+/// Admits only this machine, under a name of its own, and no page of another server. For listeners that give out
+/// tokens, or that show or change the table without one.
 pub(super) fn check_private(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     if !peer.to_canonical().is_loopback() {
         return Err(Refused::Peer);
@@ -45,12 +45,11 @@ pub(super) fn check_private(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     check_page(&head.headers, |origin| Origin::of_server(&host).as_ref() == Some(origin))
 }
 
-/// The name under which Docker Desktop gives a container the loopback addresses of its host.
+/// The name by which a container under Docker Desktop reaches the loopback addresses of its host.
 const DOCKER_HOST: &str = "host.docker.internal";
 
-/// Admits to the DynamoDB API what [`check_private`] admits, and containers of this machine, which call it by the name
-/// that Docker gives it. A page is never such a caller: `.internal` is no domain that a page can be served under, and a
-/// request that a browser sent is refused all the same.
+/// Guards the DynamoDB API. Admits what [`check_private`] admits, and containers on this machine, which use Docker's
+/// name for it. No page can be served under `.internal`; a browser's request under that name is refused anyway.
 pub(super) fn check_table(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
     let is_container = host(head).is_some_and(|host| host.host().eq_ignore_ascii_case(DOCKER_HOST));
     let is_page = head.headers.contains_key(ORIGIN) || head.headers.contains_key("sec-fetch-site");
@@ -62,9 +61,9 @@ pub(super) fn check_table(head: &Parts, peer: IpAddr) -> Result<(), Refused> {
 
 /// Who may ask the API.
 pub(super) struct ApiGuard {
-    /// Whether other machines may, too.
+    /// Whether other machines may ask too.
     pub(super) is_open: bool,
-    /// The origins whose pages may, besides those of this machine.
+    /// The origins whose pages may ask, in addition to this machine's.
     pub(super) allowed_origins: Vec<Origin>,
 }
 
@@ -86,8 +85,8 @@ impl ApiGuard {
         origin.is_loopback() || self.allowed_origins.contains(origin)
     }
 
-    /// For DNS rebinding a page needs a name that its author can register. An address is no such name, nor is one
-    /// without a dot, which a network of containers has.
+    /// DNS rebinding needs a name that the page's author can register. Nobody can register an address, or a name
+    /// without a dot, which container networks use.
     fn admits_host(&self, host: &str) -> bool {
         is_loopback_host(host)
             || self.allowed_origins.iter().any(|origin| origin.host().eq_ignore_ascii_case(host))
@@ -113,7 +112,8 @@ fn check_page(headers: &HeaderMap, admits: impl Fn(&Origin) -> bool) -> Result<(
         let is_admitted = origins.next().is_none() && origin.as_ref().is_some_and(admits);
         return if is_admitted { Ok(()) } else { Err(Refused::Page) };
     }
-    // What a page embeds, such as a picture, is asked for without an `Origin`. A link that its reader follows is fine.
+    // The browser requests an embedded resource, such as a picture, without `Origin`. A link that the reader follows is
+    // fine.
     let is = |name, value: &str| headers.get(name).is_some_and(|found| found.as_bytes() == value.as_bytes());
     if is("sec-fetch-site", "cross-site") && !is("sec-fetch-mode", "navigate") {
         return Err(Refused::Page);

@@ -1,5 +1,5 @@
-//! The whole service in one process: an HTTP server in API Gateway's place, the very handlers that
-//! run in Lambda, and a real DynamoDB API behind the same AWS SDK client.
+//! The whole service in one process: an HTTP server in API Gateway's place, the same handlers as in Lambda, and a real
+//! DynamoDB API behind the same AWS SDK client.
 
 mod console;
 mod cors;
@@ -50,7 +50,7 @@ pub const AUDIENCE: &str = "users-api";
 /// The local table's usual name.
 pub const TABLE_NAME: &str = "users";
 
-/// How long requests in flight may take to finish once the system is told to end.
+/// How long requests in flight may take to finish during shutdown.
 const DRAIN_TIME: Duration = Duration::from_millis(800);
 
 /// Every endpoint of the API.
@@ -63,11 +63,11 @@ pub const ENDPOINTS: [Endpoint; 6] = [
     list_customer_associations::ENDPOINT,
 ];
 
-/// How a local system is to run.
+/// The options of a local system.
 #[derive(Clone)]
 pub struct Options {
-    /// The address that the API listens on, besides this machine's own. The console and the DynamoDB API answer this
-    /// machine alone, whatever it is.
+    /// The address that the API listens on, in addition to loopback. The console and the DynamoDB API always answer
+    /// only this machine.
     pub host: IpAddr,
     /// The API's port; 0 for any that is free.
     pub port: u16,
@@ -77,19 +77,19 @@ pub struct Options {
     pub cors: bool,
     /// The origins of other machines whose pages may call the API.
     pub allowed_origins: Vec<Origin>,
-    /// A DynamoDB API that runs elsewhere, in place of one of its own.
+    /// A DynamoDB API that runs elsewhere, instead of an embedded one.
     pub dynamodb_url: Option<String>,
     /// The table's name.
     pub table_name: String,
-    /// Where everything is kept; `None` to keep nothing.
+    /// Where all data is stored; `None` to store nothing.
     pub data_dir: Option<PathBuf>,
     /// The time.
     pub clock: Clock,
-    /// Is shown every call that a function makes to the table.
+    /// Gets every call that a function makes to the table.
     pub observer: Option<FunctionObserver>,
 }
 
-/// Is shown the function, the operation and the body of a call to the table; see
+/// Gets the function, the operation and the body of a call to the table; see
 /// [`operator::table::CallObserver`].
 pub type FunctionObserver = Arc<dyn Fn(&'static str, &str, &[u8]) + Send + Sync>;
 
@@ -103,7 +103,7 @@ impl fmt::Debug for Options {
 }
 
 impl Default for Options {
-    /// Free ports, nothing kept, the system's time.
+    /// Free ports, nothing stored, the system's time.
     fn default() -> Self {
         Self {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -149,7 +149,7 @@ pub struct LocalSystem {
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_dynamodb: watch::Sender<bool>,
-    /// `None` where it runs elsewhere.
+    /// `None` if it runs elsewhere.
     dynamodb: Option<JoinHandle<()>>,
 }
 
@@ -168,7 +168,7 @@ impl LocalSystem {
             clock,
             observer,
         } = options;
-        // First: a second system on the same directory is told so, and not that its ports are in use.
+        // Locked first, so that a second system on the same directory reports that, and not that its ports are in use.
         let lock = data_dir.as_deref().map(data_dir::prepare).transpose().map_err(StartError)?;
         let api_listeners = Listeners::bind(host, port, "--port").await?;
         let api_address = api_listeners.address();
@@ -232,7 +232,7 @@ impl LocalSystem {
         })
     }
 
-    /// Where this machine's programs reach the API.
+    /// Where programs on this machine reach the API.
     #[must_use]
     pub fn api_url(&self) -> String {
         let loopback = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.api_address.port());
@@ -245,7 +245,7 @@ impl LocalSystem {
         self.api_address.ip().to_canonical().is_loopback()
     }
 
-    /// The API's addresses for other machines; none if it answers this machine alone.
+    /// The API's addresses for other machines; none if it answers only this machine.
     #[must_use]
     pub fn outside_addresses(&self) -> Vec<SocketAddr> {
         let (host, port) = (self.api_address.ip(), self.api_address.port());
@@ -266,14 +266,14 @@ impl LocalSystem {
         self.signing_key.token(claims, self.clock.now())
     }
 
-    /// The time by which it goes.
+    /// The clock that it uses.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Resolves once what is kept is gone: its directory was removed, say. What is written from then
-    /// on would be lost at the end.
+    /// Resolves when the stored data is gone, for example because its directory was removed. Later writes would be
+    /// lost.
     pub async fn data_gone(&self) {
         match &self.data_dir {
             Some(data_dir) => data_dir::gone(data_dir.join(dynamodb::FILE)).await,
@@ -281,7 +281,7 @@ impl LocalSystem {
         }
     }
 
-    /// Ends it: requests in flight finish first, for at most 0.8 s.
+    /// Stops the system. Requests in flight may finish first, for at most 0.8 s.
     pub async fn stop(self) {
         let _ = self.stop_gateway.send(true);
         let _ = tokio::time::timeout(DRAIN_TIME, self.gateway).await;
@@ -292,7 +292,7 @@ impl LocalSystem {
     }
 }
 
-/// Addresses of no machine (RFC 5737, RFC 3849), which only routes to elsewhere lead to.
+/// Addresses that no machine has (RFC 5737, RFC 3849): only routes to other networks lead to them.
 const V4_ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 const V6_ELSEWHERE: SocketAddr =
     SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 9);
@@ -307,13 +307,13 @@ fn route_address(target: SocketAddr) -> Option<IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
-/// A function of the local system: what is deployed as a Lambda of its own has an app of its own.
+/// A function of the local system. Like a deployed Lambda, it has its own app.
 pub(crate) struct Function {
     pub(crate) endpoint: Endpoint,
     pub(crate) app: App,
 }
 
-/// All functions, started as each is in Lambda.
+/// All functions, started as in Lambda.
 async fn functions(
     table: &Table,
     clock: &Clock,
@@ -354,7 +354,7 @@ pub(crate) fn setting(table_name: &str, name: &str) -> Option<String> {
         "TABLE_NAME" => Some(table_name.to_owned()),
         "TOKEN_ISSUER" => Some(ISSUER.to_owned()),
         "TOKEN_AUDIENCE" => Some(AUDIENCE.to_owned()),
-        // A setting given in the environment counts here too, but for whose tokens are accepted.
+        // Settings from the environment apply here too, except those that decide whose tokens are accepted.
         "SIGNING_KEYS" | "CLAIM_AUDIENCE" | "CLAIM_TOKEN_TYPE" | "TOKEN_TYPE" => None,
         _ => std::env::var(name).ok(),
     }
@@ -369,6 +369,6 @@ async fn prepare(
     if table.is_empty().await? {
         demo::put(table, clock.now()).await?;
     }
-    // What `refresh-signing-keys` does when deployed.
+    // `refresh-signing-keys` does this when deployed.
     table.put_signing_keys(&StoredSigningKeys { jwks: signing_key.jwks(), fetched_at: clock.now() }).await
 }

@@ -43,7 +43,7 @@ impl FromStr for Origin {
         let host = authority.host().to_ascii_lowercase();
         let port = match authority.port_u16() {
             Some(port) if port != usual_port => format!(":{port}"),
-            // Nothing stands behind the host but a port: a number of 16 bits.
+            // Only a port, a number of 16 bits, may follow the host.
             None if authority.as_str() != authority.host() => return Err(InvalidOrigin),
             _ => String::new(),
         };
@@ -64,7 +64,7 @@ impl fmt::Debug for Origin {
 }
 
 impl Origin {
-    /// The origin of what a server answers that is called by this name over HTTP.
+    /// The origin of pages from a server that is called by this name over HTTP.
     pub(super) fn of_server(authority: &Authority) -> Option<Self> {
         format!("{}://{authority}", Scheme::HTTP).parse().ok()
     }
@@ -79,7 +79,7 @@ impl Origin {
     }
 }
 
-/// Whether a host, of a URL or a `Host` header, is this machine, so that no DNS can point it elsewhere.
+/// Whether a host of a URL or a `Host` header is this machine. No DNS can point such a host elsewhere.
 pub(super) fn is_loopback_host(host: &str) -> bool {
     let address = ip_literal(host).map(|address| address.to_canonical().is_loopback());
     address.unwrap_or_else(|| host.eq_ignore_ascii_case("localhost"))
@@ -93,7 +93,7 @@ pub(super) fn ip_literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether a name and perhaps a password stand before the host.
+/// Whether a user name, with or without a password, precedes the host.
 pub(super) fn has_user(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }

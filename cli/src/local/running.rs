@@ -1,7 +1,7 @@
-//! The local systems that run now, as their user's other commands find them.
+//! The local systems that are running, so that the same user's other commands find them.
 //!
-//! Each system writes a private file with its address and its signing key. A route of the API would not do: a command
-//! would have to know the port, and every user and container of this machine that reaches the port would get tokens.
+//! Each system writes a private file with its address and its signing key. A route of the API would not work: a command
+//! would have to know the port, and every user and container that reaches the port would get tokens.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -19,7 +19,7 @@ use super::{LocalSystem, SigningKey};
 const NOTE_EXTENSION: &str = "json";
 const LOCK_EXTENSION: &str = "lock";
 
-/// A local system that runs.
+/// A local system that is running.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct RunningSystem {
@@ -46,7 +46,7 @@ impl RunningSystem {
 pub(crate) struct Published {
     note: PathBuf,
     lock: PathBuf,
-    /// The system holds this lock while it runs. Its end releases it, a SIGKILL too.
+    /// The system holds this lock while it runs. The end of the process releases it, even after SIGKILL.
     _locked: File,
 }
 
@@ -57,7 +57,7 @@ impl Drop for Published {
     }
 }
 
-/// Says where a system runs, for as long as the result is kept.
+/// Publishes where a system runs, until the result is dropped.
 pub(crate) fn publish(system: &LocalSystem) -> io::Result<Published> {
     let dir = dir()?;
     create_private_dir(&dir)?;
@@ -74,18 +74,18 @@ pub(crate) fn publish(system: &LocalSystem) -> io::Result<Published> {
         started_at_nanos: started_at.as_nanos(),
         signing_key: BASE64.encode(system.signing_key.pkcs8()),
     };
-    // Renamed once it is whole: another process never reads half of it.
+    // Renamed when complete, so that another process never reads half of it.
     let draft = path("draft");
     write_private(&draft, &serde_json::to_vec(&running)?)?;
     fs::rename(&draft, &note)?;
     Ok(Published { note, lock, _locked: locked })
 }
 
-/// The systems that run, the one started last first.
+/// The systems that are running, newest first.
 pub(crate) fn all() -> io::Result<Vec<RunningSystem>> {
     let mut systems = Vec::new();
     for note in notes(&dir()?)? {
-        // One that has just ended has no file any more.
+        // A system that has just ended has no file any more.
         if is_running(&note)
             && let Ok(text) = fs::read(&note)
             && let Ok(system) = serde_json::from_slice::<RunningSystem>(&text)
@@ -113,7 +113,7 @@ fn notes(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == NOTE_EXTENSION)).collect())
 }
 
-/// Removes what systems left that were killed.
+/// Removes the files of systems that were killed.
 fn remove_stale(dir: &Path) -> io::Result<()> {
     for note in notes(dir)?.iter().filter(|note| !is_running(note)) {
         let _ = fs::remove_file(note);

@@ -1,4 +1,4 @@
-//! Listeners, and the HTTP server that every one of them has.
+//! Listeners, and the HTTP server behind each.
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 
 /// How long a client may take to send the head of a request, and again its body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often another free port is tried, if the first is free in one family of addresses only.
+/// How often another free port is tried, if the first is free in only one address family.
 const PORT_ATTEMPTS: u32 = 16;
 
 /// The sockets of one server, all on the same port.
@@ -35,8 +35,8 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Listens on `host`, and on this machine's own addresses of both families, so that `localhost` leads here whatever
-    /// it resolves to.
+    /// Listens on `host` and on the loopback addresses of both families, so that `localhost` works whatever it resolves
+    /// to.
     pub(super) async fn bind(host: IpAddr, port: u16, flag: &str) -> Result<Self, StartError> {
         let mut attempts = if port == 0 { PORT_ATTEMPTS } else { 1 };
         loop {
@@ -61,13 +61,13 @@ impl Listeners {
         let address = first.local_addr().map_err(|error| (host, error))?;
         let mut sockets = vec![first];
         for loopback in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-            // `::` takes IPv4 in as well.
+            // `::` accepts IPv4 as well.
             if loopback == host || host.is_unspecified() && (host.is_ipv6() || loopback.is_ipv4()) {
                 continue;
             }
             match TcpListener::bind((loopback, address.port())).await {
                 Ok(socket) => sockets.push(socket),
-                // Another program would answer under the name localhost.
+                // Otherwise another program would answer under the name localhost.
                 Err(error) if error.kind() == ErrorKind::AddrInUse => return Err((loopback, error)),
                 // This machine has no addresses of the family.
                 Err(_) => {}
@@ -81,7 +81,7 @@ impl Listeners {
         self.address
     }
 
-    /// Serves until `stopped` turns true, then until every request in flight has its answer.
+    /// Serves until `stopped` becomes true, then until every request in flight has its answer.
     pub(super) async fn serve<S, F>(self, service: Arc<S>, mut stopped: watch::Receiver<bool>)
     where
         S: Fn(IpAddr, Request<Incoming>) -> F + Send + Sync + 'static,
@@ -116,7 +116,7 @@ impl Listeners {
             });
             let connection = connections.watch(http.serve_connection(TokioIo::new(stream), answer));
             tokio::spawn(async move {
-                // A client that went away is its own affair.
+                // A client that went away needs no answer.
                 let _ = connection.await;
             });
         }
@@ -130,7 +130,7 @@ async fn accept(socket: TcpListener) -> (TcpListener, (TcpStream, SocketAddr)) {
     loop {
         match socket.accept().await {
             Ok(accepted) => return (socket, accepted),
-            // Out of file handles, say: a connection that ends frees one.
+            // For example, there are no file handles left. A connection that ends frees one.
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;

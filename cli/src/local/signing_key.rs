@@ -20,18 +20,18 @@ use super::{AUDIENCE, ISSUER};
 /// The key's file in the data directory: PKCS #8 (RFC 5958), DER.
 const FILE: &str = "signing-key.p8";
 
-/// What a local token says.
+/// The claims of a local token.
 #[derive(Clone, Default)]
 pub struct TokenClaims {
     /// `sub`: the user's id.
     pub user_id: String,
     /// `OrganizationId`.
     pub organization_id: String,
-    /// `role`: a string where there is one, else an array.
+    /// `role`: a string if there is exactly one, else an array.
     pub roles: Vec<String>,
-    /// `email`, where there is one.
+    /// `email`, if there is one.
     pub email: Option<String>,
-    /// Seconds until `exp`; negative for a token that has expired. A day where it is not given.
+    /// Seconds until `exp`; negative for a token that has expired. A day if it is not given.
     pub expires_in: Option<i64>,
 }
 
@@ -42,13 +42,13 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key that is kept nowhere.
+    /// A new key that is stored nowhere.
     pub fn generate() -> Result<Self, String> {
         Self::from_pkcs8(&new_pkcs8()?)
     }
 
-    /// The key that a data directory keeps, in a file that its owner alone can read. Made there,
-    /// with the directory, where there is none.
+    /// The key of a data directory, in a file that only its owner can read. Creates the key and the directory if they
+    /// do not exist.
     pub fn kept_in(data_dir: &Path) -> Result<Self, String> {
         let file = data_dir.join(FILE);
         let fault = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}", file.display());
@@ -60,8 +60,8 @@ impl SigningKey {
         create_private_dir(data_dir)
             .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
         let pkcs8 = new_pkcs8()?;
-        // Written whole under another name first: another process never sees half a key, and a hard
-        // link, unlike a renaming, never takes the place of a key that is there already.
+        // Written under another name first, so that another process never sees half a key. A hard link, unlike a
+        // renaming, never replaces an existing key.
         let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
         write_private(&draft, &pkcs8).map_err(|error| fault("write", error))?;
         let linked = fs::hard_link(&draft, &file);
@@ -73,7 +73,7 @@ impl SigningKey {
         }
     }
 
-    /// The key that a directory holds. None is made.
+    /// The key of a directory. Creates none.
     pub(crate) fn read_from(data_dir: &Path) -> Result<Self, String> {
         let file = data_dir.join(FILE);
         let pkcs8 = fs::read(&file).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! A row, read into what is to be imported.
+//! Reads a row into an organization or an account.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use shared::table::{NewMembership, timestamp_from_text};
 
 use super::Fields;
 
-/// Whether the source has verified the address; it is believed where it says nothing.
+/// Whether the source has verified the address. If the source does not say, the address counts as verified.
 pub(super) const EMAIL_VERIFIED: &str = "EmailVerified";
 
 /// The columns that are read of a file with the document's field names.
@@ -38,7 +38,7 @@ pub(super) const COLUMNS_READ: [&str; 17] = [
     "Slug",
 ];
 
-/// What a row says.
+/// The content of a row.
 pub(crate) enum Entry {
     /// An organization.
     Organization(Organization),
@@ -46,17 +46,17 @@ pub(crate) enum Entry {
     Account(Box<Account>),
 }
 
-/// An account that is to be imported.
+/// An account to import.
 pub(crate) struct Account {
-    /// All but a password that is to be hashed yet.
+    /// Everything except a password that has not been hashed yet.
     pub(crate) imported: ImportedAccount,
-    /// Whether the row gave the id; else it is a new one.
+    /// Whether the row has the id; otherwise the id is new.
     pub(crate) has_own_id: bool,
     /// A password in plain text.
     pub(crate) password: Option<Password>,
 }
 
-/// What holds where a row says nothing.
+/// The defaults for what a row lacks.
 pub(crate) struct Defaults {
     /// The organization that each user joins.
     pub(crate) organization_id: Option<OrganizationId>,
@@ -64,7 +64,7 @@ pub(crate) struct Defaults {
     pub(crate) operator: UserId,
     /// When.
     pub(crate) now: Timestamp,
-    /// Whether addresses count that their source has not verified.
+    /// Whether to accept addresses that the source has not verified.
     pub(crate) accept_unverified: bool,
     /// What users without a name are called.
     pub(crate) missing_names: MissingNames,
@@ -75,13 +75,13 @@ pub(crate) struct Defaults {
 pub(crate) enum MissingNames {
     /// They are refused.
     Refuse,
-    /// This, for each of both names that is missing.
+    /// Each missing name becomes this text.
     Name(String),
-    /// What stands before the `@` of the address, at a dot, hyphen or underscore in two.
+    /// The names come from the part before the `@` of the address, split at a dot, hyphen or underscore.
     FromAddress,
 }
 
-/// What is wrong with a row: the field, and a sentence about it without its value.
+/// What is wrong with a row: the field, and a sentence about it that does not contain the value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Wrong {
     pub(crate) field: &'static str,
@@ -119,7 +119,7 @@ impl Entry {
     }
 }
 
-/// Takes fields out of a row and gathers what is wrong with them.
+/// Takes fields out of a row and collects the errors in them.
 struct Reader {
     fields: Fields,
     wrong: Vec<Wrong>,
@@ -264,7 +264,7 @@ impl Reader {
         let organization_id: Option<OrganizationId> = self.optional("OrganizationId");
         let number: Option<CustomerNumber> = self.optional("CustomerNumber");
         let listed = self.list::<MembershipFields>("Memberships");
-        // Who gives a list, an empty one too, has said all.
+        // A list is complete, even an empty one.
         let default =
             defaults.organization_id.as_ref().filter(|_| listed.is_none() && organization_id.is_none());
         let own = organization_id.as_ref().or(default).cloned();

@@ -1,9 +1,9 @@
-//! Cells of a CSV file that a spreadsheet would take for a formula.
+//! Cells of a CSV file that a spreadsheet would read as a formula.
 
-/// What a spreadsheet takes for the start of a formula, or skips before one.
+/// The characters that a spreadsheet reads as the start of a formula, or skips before one.
 const STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// A cell that no spreadsheet takes for a formula: `=1+1` becomes `'=1+1`.
+/// Makes a cell that no spreadsheet reads as a formula: `=1+1` becomes `'=1+1`.
 ///
 /// So that [`restore`] can undo it, `'=1+1` becomes `''=1+1`.
 pub(crate) fn neutralise(cell: String) -> String {

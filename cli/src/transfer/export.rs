@@ -1,4 +1,4 @@
-//! What `users export` writes: the fields that `users import` reads.
+//! The fields that `users export` writes and `users import` reads.
 
 use operator::table::{Account, PersonalData};
 use serde::Serialize;
@@ -73,7 +73,7 @@ struct ExportedCustomerAssociation {
 }
 
 impl ExportedUser {
-    /// A user with the data that belongs to it. `None` where there is no account.
+    /// A user with the data that belongs to it. `None` if there is no account.
     pub(crate) fn of(data: PersonalData, hash: Option<&PasswordHash>) -> Result<Option<Self>, Error> {
         let PersonalData { account, memberships, customer_associations, .. } = data;
         let Some(Account { user, created_at, created_by }) = account else { return Ok(None) };

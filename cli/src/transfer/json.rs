@@ -1,4 +1,4 @@
-//! JSON that keeps members that are given twice, so that they can be refused.
+//! JSON that keeps duplicate members, so that they can be refused.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl Json {
         members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
-    /// The usual form; or the name of a member that is there twice.
+    /// The usual form; or the name of a duplicate member.
     pub(super) fn into_value(self) -> Result<Value, String> {
         Ok(match self {
             Self::Scalar(value) => value,

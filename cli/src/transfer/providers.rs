@@ -1,4 +1,4 @@
-//! What identity providers export, told in the document's field names.
+//! Translates exports of identity providers into the document's field names.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -87,7 +87,7 @@ const MARKS: [(Dialect, &[&str]); 7] = [
 const AUTH0_MARKS: [&str; 6] =
     ["email_verified", "Email Verified", "user_id", "passwordHash", "password_hash", "custom_password_hash"];
 
-/// Where a user's address may stand, as [`plain`] names.
+/// The names of members that may hold a user's address, in the form of [`plain`].
 const ADDRESSES: [&str; 6] =
     ["email", "slug", "attributes", "profile", "primaryemailaddress", "emailaddresses"];
 
@@ -109,7 +109,7 @@ impl Dialect {
         is_technical || names.iter().any(|name| ADDRESSES.contains(&plain(name).as_str()))
     }
 
-    /// A user in the document's field names; or the name of a member that is there twice.
+    /// A user in the document's field names; or the name of a duplicate member.
     pub(super) fn translate(self, fields: Fields) -> Result<User, String> {
         let user = Translation::new(fields);
         match self {
@@ -167,7 +167,7 @@ fn auth0(mut user: Translation) -> Translation {
     } else if let Some(custom) = custom {
         let text = |pointer: &str| custom.pointer(pointer).and_then(Value::as_str);
         let algorithm = text("/algorithm").unwrap_or_default();
-        // A password that was re-encoded before it was hashed cannot be told in the hash.
+        // A hash does not show that the password was re-encoded before it was hashed.
         let is_plain = text("/password/encoding").is_none_or(|encoding| encoding == "utf8");
         let hash = text("/hash/value").filter(|_| is_plain && custom.get("salt").is_none());
         user.hash(algorithm, hash.map(ToOwned::to_owned));

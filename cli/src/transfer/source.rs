@@ -1,4 +1,4 @@
-//! The rows of a file, whatever it is: CSV, JSON lines, or JSON documents.
+//! The rows of a file in any format: CSV, JSON lines, or JSON documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader};
@@ -14,15 +14,15 @@ use super::text::{LineEnds, TextFile};
 use super::user::{User, plain};
 use super::{Dialect, Fields};
 
-/// How many rows are looked at to recognise who wrote a file.
+/// How many rows are read to recognise a file's dialect.
 const ROWS_TO_RECOGNISE: usize = 100;
-/// How many names of members that are not read are kept.
+/// How many names of ignored members are remembered.
 const MAX_UNREAD: usize = 200;
 /// How many names a sentence shows.
 const MAX_NAMES_SHOWN: usize = 12;
 /// Separators of cells, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// What is read, for a file that is not.
+/// The supported formats, for the message about any other file.
 const EXPECTED: &str = "Expected are rows with FirstName, LastName and Email, or an export of Auth0, Keycloak, Cognito, \
                         Firebase, Clerk, Okta, Kinde or FusionAuth";
 
@@ -30,7 +30,7 @@ const EXPECTED: &str = "Expected are rows with FirstName, LastName and Email, or
 pub(crate) struct Row {
     /// Where it begins: the line of a CSV or JSON lines file; in a JSON document, which one of its users it is. From 1.
     pub(crate) line: u64,
-    /// What it holds, by the document's names; or why it cannot be read.
+    /// Its content, by the document's field names; or why it cannot be read.
     pub(crate) user: Result<User, String>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Row {
 pub(crate) struct Source {
     /// How many rows it has.
     pub(crate) total: u64,
-    /// The columns and members that are not read, with the number of rows that have something there.
+    /// The ignored columns and members, with the number of rows that have a value there.
     pub(crate) unread: BTreeMap<String, u64>,
     /// What the operator should know about the file.
     pub(crate) remarks: Vec<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens a file, whose dialect is recognised if it is not given. With `is_raw`, cells are taken as they are.
+    /// Opens a file. Recognises the dialect if it is not given. With `is_raw`, cells are read as they are.
     pub(crate) fn open(file: &Path, dialect: Option<Dialect>, is_raw: bool) -> io::Result<Self> {
         let text = TextFile::open(file)?;
         let container = Container::of(&text)?;
@@ -100,7 +100,7 @@ impl RowReader {
         if self.is_csv && !self.is_raw {
             for value in fields.values_mut() {
                 if let Value::String(cell) = value {
-                    // Auth0 puts it before every text.
+                    // Auth0 writes it before every text.
                     let auth0 = cell.strip_prefix('\'').filter(|_| self.dialect == Dialect::Auth0);
                     *cell = auth0.unwrap_or_else(|| restore(cell)).to_owned();
                 }
@@ -152,7 +152,7 @@ impl Container {
         if !first.trim_start().starts_with(['{', '[']) {
             return Ok(Self::Csv(Sheet::of(text)?));
         }
-        // A line that is an object by itself is one of many, unless it holds users.
+        // A line that is an object is one row of many, unless it contains users.
         let is_object =
             |line: &str| serde_json::from_str::<Json>(line).is_ok_and(|value| !holds_users(&value));
         if is_object(&first) {
@@ -175,7 +175,7 @@ impl Container {
         }
     }
 
-    /// Who wrote the file, if its shape says so.
+    /// The dialect of the file, if its shape shows it.
     fn dialect(&self) -> Option<Dialect> {
         match self {
             Self::Csv(sheet) => (!sheet.has_header).then_some(Dialect::Firebase),
@@ -222,7 +222,7 @@ impl Container {
     }
 }
 
-/// A name as a sentence shows it: it is of a file, and may be of any length.
+/// A name as a sentence shows it. It comes from a file and may have any length.
 fn shortened(name: &str) -> String {
     let mut short: String = name.chars().take(40).collect();
     if short.len() < name.len() {
@@ -294,8 +294,8 @@ impl Sheet {
                 match reader.read_byte_record(&mut record) {
                     Ok(true) if record.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
                     Ok(true) => {
-                        // The reader says where it has come to. A record begins as many lines before as it has itself:
-                        // lines without anything lie in between.
+                        // The reader reports its current line. A record begins as many lines earlier as it has itself,
+                        // because empty lines may precede it.
                         let line_ends = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
                         let line = (reader.position().line() - 1).saturating_sub(line_ends).max(begin);
                         return Some((lines_before + line, cells(&record, &columns, has_header)));
@@ -322,7 +322,7 @@ fn separator_line(line: &str) -> Option<u8> {
     }
 }
 
-/// The separator that the line of column names has most of, outside quotes.
+/// The most frequent separator in the line of column names, outside quotes.
 fn likely_separator(line: &str) -> u8 {
     let outside: String = line.split('"').step_by(2).collect();
     let count = |separator: char| outside.matches(separator).count();
@@ -330,7 +330,7 @@ fn likely_separator(line: &str) -> u8 {
     likely.and_then(|separator| u8::try_from(separator).ok()).unwrap_or(b',')
 }
 
-/// Whether a line is a user of Firebase, whose CSV has no line of column names.
+/// Whether a line is a user from Firebase, whose CSV has no line of column names.
 fn is_firebase(cells: &[String]) -> bool {
     let [id, email, verified, ..] = cells else { return false };
     let has_length = (26..=30).contains(&cells.len());

@@ -8,9 +8,9 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
 
-/// How much of a file is looked at to tell its line ends.
+/// How much of a file is read to recognise its line ends.
 const HEAD_BYTES: u64 = 64 * 1024;
-/// The first bytes of formats that are no text, and what to do with such a file.
+/// The first bytes of formats that are not text, and what to do with such a file.
 const NOT_TEXT: [(&[u8], &str); 3] = [
     (
         b"PK\x03\x04",
@@ -84,8 +84,8 @@ impl TextFile {
 
 /// Tells the encoding of a text.
 ///
-/// Text that is not UTF-8 is taken for Windows-1252. If some of it has characters in UTF-8, single lines are broken
-/// and it stays UTF-8.
+/// Text that is not UTF-8 is read as Windows-1252. But if some of it has UTF-8 characters, only single lines are
+/// broken, and it is read as UTF-8.
 fn encoding_of(bytes: impl Read) -> io::Result<&'static Encoding> {
     let mut bytes = BufReader::new(bytes);
     match *bytes.fill_buf()? {
@@ -129,7 +129,7 @@ fn encoding_of(bytes: impl Read) -> io::Result<&'static Encoding> {
     Ok(if has_other && !has_utf8 { WINDOWS_1252 } else { UTF_8 })
 }
 
-/// Turns line ends into `\n`, and ends the last line.
+/// Converts line ends to `\n`, and ends the last line.
 pub(super) struct LineEnds {
     inner: BufReader<Box<dyn Read>>,
     ends_with_cr: bool,
@@ -224,7 +224,7 @@ mod tests {
         ] {
             assert_eq!(read(&bytes).unwrap(), ("Zoë\n".to_owned(), encoding), "{bytes:?}");
         }
-        // A character that lies across two reads is whole.
+        // A character that spans two reads stays whole.
         let long = format!("{}é", "a".repeat(8191));
         assert_eq!(read(long.as_bytes()).unwrap(), (format!("{long}\n"), "UTF-8"));
         assert!(read(b"a\0b").is_err());

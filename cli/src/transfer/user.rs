@@ -1,4 +1,4 @@
-//! A user of a provider, on its way into the document's field names.
+//! Translates a provider's user into the document's field names.
 
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
@@ -13,22 +13,22 @@ use super::account::EMAIL_VERIFIED;
 pub(crate) struct User {
     /// By the document's names.
     pub(crate) fields: Fields,
-    /// Whether the provider does not let the user in.
+    /// Whether the provider has disabled the user.
     pub(crate) is_disabled: bool,
     /// Whether it is a program, not a person.
     pub(crate) is_technical: bool,
-    /// How a password was hashed that cannot be taken over.
+    /// How the password was hashed, if the hash cannot be imported.
     pub(crate) lost_password: Option<LostPassword>,
-    /// The names of members that hold something and have no place here.
+    /// The names of members that have a value but no field here.
     pub(crate) unread: Vec<String>,
 }
 
-/// A password that cannot be taken over.
+/// A password that cannot be imported.
 #[derive(Clone)]
 pub(crate) struct LostPassword(String);
 
 impl LostPassword {
-    /// One whose hash was made by an algorithm that is too weak, or that is not kept.
+    /// Its hash uses an algorithm that is too weak or not supported.
     fn hashed_by(algorithm: &str) -> Self {
         let name: String = algorithm.chars().filter(|c| matches!(c, ' '..='~')).take(40).collect();
         let lower = name.to_lowercase();
@@ -43,7 +43,7 @@ impl LostPassword {
         })
     }
 
-    /// One that is not in the file at all.
+    /// It is not in the file at all.
     fn elsewhere(reason: &str) -> Self {
         Self(reason.to_owned())
     }
@@ -54,7 +54,7 @@ impl LostPassword {
     }
 }
 
-/// Reads members out of a row. What is not read stays, and is told.
+/// Reads members out of a row. Members that nobody reads are reported.
 pub(super) struct Translation {
     source: Vec<Member>,
     user: User,
@@ -73,7 +73,7 @@ impl Member {
     }
 }
 
-/// A name without what people write differently: `First Name`, `first_name` and `firstName` are one.
+/// A name without differences in spelling: `First Name`, `first_name` and `firstName` are the same.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
@@ -110,14 +110,15 @@ impl Translation {
         self.user.fields.insert(field.to_owned(), value.into());
     }
 
-    /// Takes a field over from the first of these that is there. Providers write an empty text for none.
+    /// Sets a field from the first of these members that exists. Providers write an empty text for an absent value.
     pub(super) fn take(&mut self, field: &str, names: &[&str]) {
         if let Some(value) = self.get(names).filter(|value| *value != "") {
             self.put(field, value);
         }
     }
 
-    /// Whether the provider has verified the address. One that says nothing has not: anybody can sign up with any.
+    /// Whether the provider has verified the address. If it does not say, it has not: anybody can sign up with any
+    /// address.
     pub(super) fn verified(&mut self, names: &[&str]) {
         let verified = self.get(names).is_some_and(|value| is_true(&value));
         self.put(EMAIL_VERIFIED, verified);
@@ -135,7 +136,7 @@ impl Translation {
         self.user.is_technical |= is_technical;
     }
 
-    /// Takes both names over. If one is missing, it is read from the whole name, whose last word is the last name.
+    /// Sets both names. If one is missing, it comes from the whole name, whose last word is the last name.
     pub(super) fn names(&mut self, first: &str, last: &str, whole: &str) {
         self.take("FirstName", &[first]);
         self.take("LastName", &[last]);
@@ -154,7 +155,7 @@ impl Translation {
         }
     }
 
-    /// Takes a time over: as text, or as milliseconds.
+    /// Sets a time from text or from milliseconds.
     pub(super) fn millis(&mut self, field: &str, names: &[&str]) {
         let millis = match self.get(names) {
             Some(Value::Number(millis)) => millis.as_i64(),
@@ -170,7 +171,7 @@ impl Translation {
         }
     }
 
-    /// Takes a hash over if it is of an algorithm that is kept; otherwise says that it is lost.
+    /// Sets the hash if its algorithm is supported; otherwise notes that the password is lost.
     pub(super) fn hash(&mut self, algorithm: &str, hash: Option<String>) {
         match hash.filter(|hash| hash.parse::<PasswordHash>().is_ok()) {
             Some(hash) => self.put("PasswordHash", hash),
@@ -178,19 +179,19 @@ impl Translation {
         }
     }
 
-    /// Takes a hash over that names its algorithm itself.
+    /// Sets a hash that names its own algorithm.
     pub(super) fn self_describing_hash(&mut self, hash: String) {
         let algorithm =
             hash.split('$').nth(1).filter(|_| hash.starts_with('$')).unwrap_or_default().to_owned();
         self.hash(&algorithm, Some(hash));
     }
 
-    /// Says that the password is not in the file.
+    /// Notes that the password is not in the file.
     pub(super) fn password_is_elsewhere(&mut self, reason: &str) {
         self.user.lost_password = Some(LostPassword::elsewhere(reason));
     }
 
-    /// The user; or a member that is there twice.
+    /// The user; or the name of a duplicate member.
     pub(super) fn finish(self) -> Result<User, String> {
         let Self { source, mut user, twice } = self;
         if let Some(name) = twice {

@@ -21,13 +21,13 @@ pub struct TableDescription {
     pub status: String,
     /// The names of the partition key and the sort key.
     pub keys: Vec<String>,
-    /// The attribute that expires items, where that is switched on.
+    /// The attribute that expires items, if that is switched on.
     pub ttl_attribute: Option<String>,
     /// About how many items it holds; DynamoDB counts every six hours.
     pub item_count: i64,
     /// About how many bytes that is, counted at the same times.
     pub size_bytes: i64,
-    /// Whether nobody can delete it before this is switched off.
+    /// Whether deletion protection is on.
     pub deletion_protection: bool,
 }
 
@@ -80,7 +80,7 @@ impl OperatorTable {
         Err(Error::unavailable("the new table did not become active"))
     }
 
-    /// Describes the table. `None` where there is none of the name.
+    /// Describes the table. `None` if no table has the name.
     pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
         let table = match self.client().describe_table().table_name(self.name()).send().await {
             Ok(output) => output.table,
@@ -103,10 +103,10 @@ impl OperatorTable {
         }))
     }
 
-    /// Whether the table can be restored to any second of the last days.
+    /// Whether point-in-time recovery is on: the table can be restored to any second of the last days.
     ///
     /// # Errors
-    /// Not every DynamoDB API knows of it.
+    /// Fails if the DynamoDB API does not support it.
     pub async fn point_in_time_recovery(&self) -> Result<bool, Error> {
         let backups = self.client().describe_continuous_backups().table_name(self.name()).send().await;
         let backups = backups.map_err(|error| from_sdk_error("DescribeContinuousBackups", &error))?;

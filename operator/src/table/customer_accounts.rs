@@ -18,7 +18,7 @@ pub enum AssociateError {
 }
 
 impl OperatorTable {
-    /// Associates a user with a customer account; replaces an existing association of the two.
+    /// Associates a user with a customer account of an organization. Replaces an existing association.
     pub async fn associate(
         &self,
         association: &CustomerAssociation,

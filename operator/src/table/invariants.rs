@@ -1,10 +1,10 @@
 //! Checks the invariants between items over the whole table, and repairs violations.
 //!
-//! - Each user has the claim of its e-mail address, and each claim names a user of that address.
+//! - Each user has the claim of its e-mail address, and each claim names a user with that address.
 //! - Each credential, membership and customer association is of a user, and the last two of an organization.
 //!
-//! A scan is no snapshot, and the table may be in use. So what a scan shows is a suspicion; it is looked at
-//! again at one moment, and a repair is a transaction on the condition that it still stands.
+//! A scan is no snapshot, and the table may be in use. So a scan only gives suspicions. Each is checked again at one
+//! moment, and a repair is a transaction on the condition that the violation still exists.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -25,12 +25,12 @@ use shared::table::users;
 use super::transaction::OperatorTransaction as _;
 use super::{OperatorTable, Record};
 
-/// How many suspicions are looked at at once.
+/// How many suspicions are checked at the same time.
 const AT_ONCE: usize = 8;
 
-/// What an examination of the table came to.
+/// The result of an examination of the table.
 pub struct Examination {
-    /// How many items there were.
+    /// The number of items.
     pub items: u64,
     /// What does not hold.
     pub violations: Vec<Violation>,
@@ -41,22 +41,22 @@ pub struct Examination {
 pub enum Phase {
     /// It reads the whole table.
     Reading,
-    /// Something does not fit: it reads the table again to find what.
+    /// There is an inconsistency: it reads the table again to find where.
     Finding,
-    /// It looks at so many suspicions again.
+    /// It checks this many suspicions again.
     LookingAgain(usize),
 }
 
-/// Something that does not hold. It may name an e-mail address.
+/// A violation of an invariant. It may name an e-mail address.
 pub enum Violation {
-    /// A claim names a user that is not there.
+    /// A claim names a user that does not exist.
     ClaimWithoutUser {
         /// The address, as the claim has it.
         email: String,
         /// The user that is not there.
         user_id: UserId,
     },
-    /// A claim names a user of another address.
+    /// A claim names a user with another address.
     ClaimOfAnotherAddress {
         /// The address, as the claim has it.
         email: String,
@@ -65,30 +65,30 @@ pub enum Violation {
         /// The user's address.
         own: Email,
     },
-    /// A user's address is nobody's.
+    /// A user's address has no claim.
     UserWithoutClaim {
         /// The user.
         user_id: UserId,
         /// Its address.
         email: Email,
     },
-    /// A user's address is another's.
+    /// The claim of a user's address names another user.
     UserWithAnothersClaim {
         /// The user.
         user_id: UserId,
         /// Its address.
         email: Email,
-        /// Whose the address is.
+        /// The user that the claim names.
         holder: UserId,
     },
-    /// A credential is of a user that is not there.
+    /// A credential belongs to a user that does not exist.
     CredentialWithoutUser {
         /// The user that is not there.
         user_id: UserId,
     },
-    /// A membership or a customer association is of a user that is not there.
+    /// A membership or a customer association belongs to a user that does not exist.
     LinkWithoutUser(Link),
-    /// A membership or a customer association is of an organization that is not there.
+    /// A membership or a customer association belongs to an organization that does not exist.
     LinkWithoutOrganization(Link),
     /// An item cannot be read.
     Broken {
@@ -119,20 +119,20 @@ impl Link {
     }
 }
 
-/// What became of a repair.
+/// The outcome of a repair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RepairOutcome {
-    /// It is done.
+    /// The violation is repaired.
     Done,
-    /// Nothing was written: what was found no longer stands.
+    /// Nothing was written: the violation no longer exists.
     Changed,
     /// Nothing was written: a person has to decide.
     ByHand,
 }
 
 impl OperatorTable {
-    /// Looks for what does not hold. Reads the whole table, and once more where something does not fit; of each
-    /// item 8 bytes are kept, or none. `progress` is told what is done and of how many items so far.
+    /// Looks for violations. Reads the whole table, and once more if there is an inconsistency. It keeps 8 bytes per
+    /// item, or none. `progress` gets the current phase and the number of items so far.
     pub async fn examine(&self, mut progress: impl FnMut(Phase, u64)) -> Result<Examination, Error> {
         let (mut fingerprints, mut violations) = (Fingerprints::default(), Vec::new());
         let items = self
@@ -179,8 +179,8 @@ impl OperatorTable {
         }
     }
 
-    /// What is wrong, by a look at all concerned at one moment. `None` where it has changed, or where an item
-    /// that is broken, and so a violation of its own, leaves nothing to say.
+    /// What is wrong, from a read of all items concerned at one moment. `None` if it has changed, or if one of the
+    /// items cannot be read, which is a violation of its own.
     async fn look_again(&self, suspect: Suspect) -> Result<Option<Violation>, Error> {
         match suspect {
             Suspect::Claim { email, user_id } => {
@@ -226,7 +226,7 @@ impl OperatorTable {
         }
     }
 
-    /// These items as they are at one moment.
+    /// Reads these items as they are at one moment.
     async fn at_one_moment<const N: usize>(&self, keys: [Key; N]) -> Result<[Option<Item>; N], Error> {
         let kinds = keys.each_ref().map(Key::kind);
         let gets = keys.into_iter().map(|key| {
@@ -259,8 +259,8 @@ impl OperatorTable {
         Err(Error::unavailable("TransactGetItems met another transaction, round after round"))
     }
 
-    /// Repairs what does not hold, if it still does not. What belongs to nobody is deleted; a user gets the
-    /// claim of its address, if that is nobody's.
+    /// Repairs a violation, if it still exists. Deletes items that belong to nobody. Gives a user the claim of its
+    /// address, if nobody has it.
     pub async fn repair(&self, violation: &Violation) -> Result<RepairOutcome, Error> {
         let transaction = Transaction::new(self);
         let transaction = match violation {
@@ -311,9 +311,9 @@ enum Suspect {
 struct Fingerprints {
     hasher: RandomState,
     users: Vec<u64>,
-    /// The users of which there is a credential, a membership or an association.
+    /// The users that have a credential, a membership or an association.
     users_named: Vec<u64>,
-    /// Each user with its address, as the user says and as the claim says.
+    /// Each user with its address, from the user's item and from the claim.
     holders: Vec<u64>,
     organizations: HashSet<u64>,
     organizations_named: HashSet<u64>,
@@ -352,7 +352,7 @@ impl Fingerprints {
         self.users.sort_unstable();
         let missing = |user: &u64| self.users.binary_search(user).is_err();
         let users = self.users_named.into_iter().filter(missing).collect();
-        // A claim and its user say the same.
+        // A claim and its user agree.
         self.holders.sort_unstable();
         let holders = self.holders.chunk_by(|one, other| one == other);
         let holders = holders.filter_map(|same| <[u64; 1]>::try_from(same).ok()).flatten().collect();
@@ -365,7 +365,7 @@ fn holder(hasher: &RandomState, email: &str, user: &UserId) -> u64 {
     hasher.hash_one((email, user))
 }
 
-/// Of whom something was said that nothing else bears out.
+/// The users, addresses and organizations for which the items disagree.
 struct Misfits {
     hasher: RandomState,
     users: HashSet<u64>,
@@ -447,7 +447,7 @@ mod tests {
         ]
     }
 
-    /// What is suspected of a table of ten users without some records of the fourth.
+    /// The suspicions about a table of ten users that lacks some records of the fourth.
     fn suspected_without(left_out: &[usize]) -> (usize, Vec<usize>) {
         let records = || {
             let all = (0..10)

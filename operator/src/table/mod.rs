@@ -36,8 +36,7 @@ pub use server_time::ClockSkew;
 /// How long one attempt of a call may take: a page of 1 MB takes its time on a slow line, and no request waits.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A table in an operator's hands: the access patterns of a function, those of an operator, and an operator's
-/// time-outs.
+/// A table as an operator uses it: with the access patterns of functions and operators, and longer time-outs.
 #[derive(Clone)]
 pub struct OperatorTable {
     table: Table,
@@ -69,7 +68,7 @@ impl OperatorTable {
     }
 }
 
-/// An operator can do what a function can.
+/// An operator can do everything that a function can.
 impl Deref for OperatorTable {
     type Target = Table;
 

@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use shared::table::Table;
 
-/// Is shown every call to the table, each try on its own: the operation, such as `GetItem`, and the
-/// request's body, JSON as the DynamoDB API defines it. Runs in the task that makes the call.
+/// Gets every call to the table, each try separately: the operation, such as `GetItem`, and the request's body, JSON as
+/// the DynamoDB API defines it. Runs in the task that makes the call.
 pub type CallObserver = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
 
 /// The same table, with every call to it shown to `observer`.

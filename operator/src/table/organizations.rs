@@ -8,17 +8,17 @@ use shared::table::storage::{CommitOutcome, Item, Key, NewItem, Transaction, fro
 use super::OperatorTable;
 
 impl OperatorTable {
-    /// An organization by id; `None` where there is none.
+    /// Reads an organization by id; `None` if there is none.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, Error> {
         self.get(Key::organization(id)).await?.map(|item| from_item(&item)).transpose()
     }
 
-    /// Reads those of these organizations that exist, by id, however many they are.
+    /// Reads these organizations by id, in any number. Those that do not exist are left out.
     pub async fn existing_organizations(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, Error> {
         self.organizations(ids, ByteBudget { bytes: usize::MAX, bytes_per_item: 0 }).await
     }
 
-    /// All organizations, by id. Reads the whole table: for an operator, never for a request.
+    /// Reads all organizations, by id. It scans the whole table: for an operator, never for a request.
     pub async fn all_organizations(&self) -> Result<Vec<Organization>, Error> {
         let (filter, value) = Key::organizations_filter();
         let mut organizations = Vec::new();
@@ -46,12 +46,12 @@ impl OperatorTable {
         }
     }
 
-    /// Writes an organization; one of the same id is replaced.
+    /// Writes an organization; replaces one with the same id.
     pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
         self.put(to_item(organization)).await
     }
 
-    /// Writes an organization, if there is none of its id. Returns whether there was none.
+    /// Writes an organization, unless one with its id exists. Returns whether it was written.
     pub async fn put_new_organization(&self, organization: &Organization) -> Result<bool, Error> {
         let transaction = Transaction::new(self).put_new(to_item(organization));
         Ok(matches!(transaction.commit().await?, CommitOutcome::Committed))

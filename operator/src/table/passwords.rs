@@ -10,7 +10,7 @@ use shared::table::storage::Key;
 use super::OperatorTable;
 
 impl OperatorTable {
-    /// Reads the password hashes of those of these users who have one.
+    /// Reads the password hashes of these users. A user without a password is left out.
     pub async fn password_hashes(&self, users: &[UserId]) -> Result<HashMap<UserId, PasswordHash>, Error> {
         let keys: Vec<_> = users.iter().map(Key::credential).collect();
         let mut hashes = HashMap::new();

@@ -1,4 +1,4 @@
-//! Everything that the table holds of one person: to see it, to change it and to delete it.
+//! Everything that the table holds about one person: reads, changes and deletes it.
 
 use shared::clock::Timestamp;
 use shared::error::Error;
@@ -11,15 +11,15 @@ use shared::table::{NewMembership, email_claims};
 use super::transaction::{MAX_PARTS, OperatorTransaction as _};
 use super::{OperatorTable, Record, records};
 
-/// How often what others change meanwhile is read again.
+/// How often data is read again that others change at the same time.
 const MAX_ROUNDS: usize = 8;
 
-/// All that the table holds of one person.
+/// Everything that the table holds about one person.
 #[derive(Debug)]
 pub struct PersonalData {
     /// The user's id.
     pub id: UserId,
-    /// The account; none where a deletion was interrupted.
+    /// The account; none if a deletion was interrupted.
     pub account: Option<Account>,
     /// The organizations that the user belongs to, by id.
     pub memberships: Vec<NewMembership>,
@@ -41,7 +41,7 @@ pub struct Account {
 }
 
 impl PersonalData {
-    /// Nothing yet of the user with this id.
+    /// No data yet about the user with this id.
     #[must_use]
     pub fn new(id: UserId) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl PersonalData {
         }
     }
 
-    /// Adds what a record of this user says.
+    /// Adds a record of this user.
     pub fn add(&mut self, record: Record) {
         match record {
             Record::User { user, created_at, created_by } => {
@@ -76,7 +76,7 @@ impl PersonalData {
     }
 }
 
-/// What is to be changed of a user; what is `None` stays.
+/// The changes to a user. A `None` changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct UserChanges {
     /// The first name.
@@ -85,9 +85,9 @@ pub struct UserChanges {
     pub last_name: Option<PersonName>,
     /// The login identifier.
     pub email: Option<Email>,
-    /// The preferred address, or that there is to be none.
+    /// The preferred address; `Some(None)` removes it.
     pub preferred_email: Option<Option<Email>>,
-    /// The phone number, or that there is to be none.
+    /// The phone number; `Some(None)` removes it.
     pub phone_number: Option<Option<PhoneNumber>>,
 }
 
@@ -103,22 +103,22 @@ pub enum ChangeOutcome {
 }
 
 impl OperatorTable {
-    /// All that the table holds of a person. `None` where that is nothing.
+    /// Reads everything that the table holds about a person. `None` if that is nothing.
     pub async fn personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
         let mut data = PersonalData::new(id.clone());
         for item in self.items_of(id).await? {
             data.add(records::read(&item)?);
         }
-        // After the user: of an account that is made meanwhile, the password is there with it.
+        // Read after the user: an account that is created at this moment then has its password too.
         data.has_password = self.get(Key::credential(id)).await?.is_some();
         Ok((!data.is_nothing()).then_some(data))
     }
 
-    /// Deletes all that the table holds of a person: the account with its e-mail claim and its password first,
-    /// so that nobody can add to it any more, and with them as much of the rest as one transaction takes;
-    /// then what is left. Interrupted, it is finished by calling it again. Returns whether there was anything.
+    /// Deletes everything that the table holds about a person. The first transaction deletes the account, its e-mail
+    /// claim and its password, so that nobody can add to it, and as much else as fits. Further ones delete the rest. If
+    /// interrupted, call it again. Returns whether there was anything.
     ///
-    /// What stays is the bare id in `CreatedBy` and `AddedBy` of others whom this user had added.
+    /// The id stays in `CreatedBy` and `AddedBy` of those whom this user had added.
     pub async fn delete_personal_data(&self, id: &UserId) -> Result<bool, Error> {
         for round in 0..MAX_ROUNDS {
             let (items, credential) = tokio::try_join!(self.items_of(id), self.get(Key::credential(id)))?;
@@ -131,7 +131,7 @@ impl OperatorTable {
             if let Some(user) = user {
                 let Stored(email): Stored<Email> = user.required("Email")?;
                 transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
-                // In a table that is not right the address may be another account's.
+                // In an inconsistent table, the address may belong to another account.
                 if self.user_id_of(&email).await?.as_ref() == Some(id) {
                     let claim = Key::email_claim(email.normalized());
                     transaction = transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()));
@@ -145,7 +145,7 @@ impl OperatorTable {
             for key in rest.iter().take(room).cloned() {
                 transaction = transaction.delete(key);
             }
-            // Where the address was changed meanwhile, the next round knows the new one.
+            // If the address was changed meanwhile, the next round uses the new one.
             let CommitOutcome::Committed = transaction.commit().await? else { continue };
             for keys in rest.get(room..).unwrap_or_default().chunks(MAX_PARTS) {
                 let delete = |transaction: Transaction, key: &Key| transaction.delete(key.clone());
@@ -155,7 +155,7 @@ impl OperatorTable {
         Err(Error::unavailable("what is to be deleted was changed, round after round"))
     }
 
-    /// Changes a user. With the login identifier, the e-mail claim goes over in the same transaction.
+    /// Changes a user. If the login identifier changes, the same transaction moves the e-mail claim.
     pub async fn change_user(&self, id: &UserId, changes: &UserChanges) -> Result<ChangeOutcome, Error> {
         for _ in 0..MAX_ROUNDS {
             let Some(user) = self.user(id).await? else { return Ok(ChangeOutcome::UserMissing) };
@@ -205,13 +205,13 @@ impl OperatorTable {
 }
 
 impl UserChanges {
-    /// Whether everything stays.
+    /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.attributes().is_empty()
     }
 
-    /// The attributes that are to be written or taken away, and no others: what somebody else changes meanwhile stays.
+    /// The attributes to write or to remove, and no others, so that concurrent changes of other attributes stay.
     fn attributes(&self) -> Vec<(&'static str, Option<&str>)> {
         let preferred_email = self.preferred_email.as_ref().map(|email| email.as_ref().map(Email::as_str));
         let phone_number = self.phone_number.as_ref().map(|number| number.as_ref().map(PhoneNumber::as_str));

@@ -18,10 +18,10 @@ use shared::table::{
 
 use super::OperatorTable;
 
-/// What an item of the table says.
+/// The content of an item of the table.
 #[derive(Debug)]
 pub enum Record {
-    /// An e-mail address is an account's.
+    /// An e-mail claim: the account that has an address.
     EmailClaim {
         /// The normalized address; see [`shared::model::NormalizedEmail`].
         email: String,
@@ -79,22 +79,21 @@ pub enum Record {
     },
 }
 
-/// Some of the table's items, and where the next are.
+/// Some of the table's items, and where the next page starts.
 #[derive(Debug)]
 pub struct RecordPage {
-    /// What they say. The items of one user come one after the other, but not always in one page.
+    /// The records. The items of one user are adjacent, but may be on two pages.
     pub records: Vec<Record>,
-    /// Where to go on; `None` at the end.
+    /// Where to continue; `None` at the end.
     pub next: Option<RecordPageStart>,
 }
 
-/// Where a reading of the whole table goes on. Its text is the key of the item before, which may be made of an
-/// e-mail address.
+/// Where a scan of the table continues. Its text is the key of the previous item, which may contain an e-mail address.
 #[derive(Clone, Debug)]
 pub struct RecordPageStart(PageStart);
 
 impl RecordPageStart {
-    /// Right after a record, of those kinds whose key a record tells.
+    /// The position right after a record. Only for kinds of record from which the key follows.
     #[must_use]
     pub fn after(record: &Record) -> Option<Self> {
         let key = match record {
@@ -130,8 +129,7 @@ impl FromStr for RecordPageStart {
 }
 
 impl OperatorTable {
-    /// The next page of everything that the table holds, at most 1 MB of it. One `Scan`: it costs a read unit for each
-    /// 4 KB of the table.
+    /// Reads the next page of the whole table, at most 1 MB, with one `Scan`. It costs one read unit per 4 KB.
     pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
         let output = self
             .client()

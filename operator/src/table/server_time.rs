@@ -1,4 +1,4 @@
-//! The clock of the table's server, by the `Date` of its answers (RFC 9110, section 6.6.1).
+//! The clock of the table's server, read from the `Date` of its answers (RFC 9110, section 6.6.1).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub struct ClockSkew {
 }
 
 impl ClockSkew {
-    /// Of an answer to what was sent and received at these times by the clock here. The server's time is a
-    /// whole second that was rounded down.
+    /// Compares an answer's `Date` with the times at which this clock sent the request and received the answer. The
+    /// server rounds its time down to a whole second.
     fn of(sent: Timestamp, received: Timestamp, server: Timestamp) -> Self {
         let latest = server + Duration::from_secs(1);
         if sent > latest {
@@ -37,8 +37,8 @@ impl ClockSkew {
 }
 
 impl OperatorTable {
-    /// How far this clock is from that of the table's server, whatever its answer is: DynamoDB refuses every
-    /// request of a clock that is too far off. `None` where there is no answer, or none with a `Date`.
+    /// How far this clock is from that of the table's server. Any answer will do: DynamoDB refuses every request if the
+    /// clock is too far off. `None` if there is no answer, or none with a `Date`.
     pub async fn clock_skew(&self, clock: &Clock) -> Option<ClockSkew> {
         let seen = Arc::<Mutex<Seen>>::default();
         let interceptor = ReadDate { clock: clock.clone(), seen: seen.clone() };

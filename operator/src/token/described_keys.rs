@@ -1,4 +1,4 @@
-//! The keys of a set as an operator reads them, those that do not count included.
+//! The keys of a set as an operator reads them, unusable ones included.
 
 use jsonwebtoken::{Algorithm, DecodingKeyKind};
 use serde_json::Value;
@@ -8,14 +8,14 @@ use shared::auth::{JwkSet, SigningKey};
 /// A key of a JWK Set.
 #[derive(Debug)]
 pub struct DescribedKey {
-    /// Its `kid`, where it has one.
+    /// Its `kid`, if it has one.
     pub id: Option<String>,
-    /// Its algorithm and size, such as `RS256, 2048 bits`; or why its signatures do not count.
+    /// Its algorithm and size, such as `RS256, 2048 bits`; or why the key cannot be used.
     pub what: Result<String, &'static str>,
 }
 
 impl DescribedKey {
-    /// The keys of a JWK Set that the table holds, or, `inline`, that is a setting.
+    /// The keys of a JWK Set: of the table, or with `inline` of a setting.
     ///
     /// # Errors
     /// Says that it is no JWK Set.

@@ -1,7 +1,7 @@
-//! Explains claim by claim why a token counts or does not.
+//! Explains, claim by claim, why a token is accepted or refused.
 //!
-//! The verdict is [`TokenVerifier`]'s own. What is said beside it comes from the same parts in the same
-//! order: no rule is written twice.
+//! The verdict is [`TokenVerifier`]'s own. The explanation uses the same parts in the same order, so no rule is written
+//! twice.
 
 use serde_json::{Map, Value};
 
@@ -15,19 +15,19 @@ use shared::error::Error;
 
 use crate::duration::in_words;
 
-/// The most characters of a claim that are shown.
+/// The maximum number of characters shown of a claim.
 const MAX_SHOWN: usize = 100;
 
-/// What is to be said of a token. It quotes claims, so it is for whoever gave the token; never the token
+/// The explanation of a token. It quotes claims, so only whoever gave the token may see it. It never has the token
 /// itself or its signature.
 pub struct Explanation {
-    /// One thing after the other, in the order in which a token is looked at.
+    /// The findings, in the order in which a token is checked.
     pub findings: Vec<Finding>,
-    /// Whether it counts at all.
+    /// Whether the token is accepted.
     pub verdict: Result<Caller, Error>,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 pub struct Finding {
     /// The member of the header, the claim, or what the claim is for.
     pub subject: String,
@@ -50,7 +50,7 @@ pub enum Standing {
     Doubtful,
     /// The endpoints that need it refuse the token.
     Lacking,
-    /// The token does not count.
+    /// The token is refused.
     Refused,
 }
 
@@ -67,7 +67,7 @@ pub async fn explain(verifier: &TokenVerifier, token: &str) -> Explanation {
 struct Explainer<'a>(&'a TokenVerifier);
 
 impl Explainer<'_> {
-    /// Ends early, with subject, reason and advice, where there is nothing more to look at.
+    /// Ends early, with subject, reason and advice, if there is nothing more to look at.
     async fn look_at(
         &self,
         token: &str,
@@ -292,7 +292,7 @@ fn look_at_signature(jws: &Jws, keys: &SigningKeys, findings: &mut Findings) -> 
     }
 }
 
-/// `iat`, on which nothing depends (RFC 7519, section 4.1.6).
+/// Describes `iat`. Nothing depends on it (RFC 7519, section 4.1.6).
 fn look_at_issue(claims: &Map<String, Value>, now: Timestamp, findings: &mut Findings) {
     let Some(iat) = claims.get("iat").and_then(numeric_date) else { return };
     if iat > now + LEEWAY {
@@ -304,7 +304,7 @@ fn look_at_issue(claims: &Map<String, Value>, now: Timestamp, findings: &mut Fin
     }
 }
 
-/// What was found where a setting says what it must be.
+/// What was found for a claim whose value a setting demands.
 fn against(held: Result<(), &'static str>, value: &str, setting: &str, expected: &str) -> String {
     match held {
         Ok(()) => value.to_owned(),
@@ -312,7 +312,7 @@ fn against(held: Result<(), &'static str>, value: &str, setting: &str, expected:
     }
 }
 
-/// Why an id is not there, with what is.
+/// Why an id is missing, and which claims are present.
 fn lacking(error: &Error, claims: &Map<String, Value>, paths: &[ClaimPath]) -> String {
     let why = error.log().unwrap_or_default();
     match find(claims, paths) {
@@ -321,7 +321,7 @@ fn lacking(error: &Error, claims: &Map<String, Value>, paths: &[ClaimPath]) -> S
     }
 }
 
-/// A claim's value, as JSON; of a long one the beginning.
+/// A claim's value as JSON; if it is long, only its beginning.
 fn shown(value: Option<&Value>) -> String {
     let text = value.map_or_else(|| "missing".to_owned(), ToString::to_string);
     match text.char_indices().nth(MAX_SHOWN) {

@@ -7,17 +7,17 @@ use serde_json::{Map, Value};
 
 use crate::model::Invalid;
 
-/// The name of a claim, taken literally; or, beginning with `/`, a path into nested members: a JSON
-/// Pointer (RFC 6901) in which one `*` may stand for each element of an array. No other step enters an
-/// array, because what stands at which position there is chance.
+/// The name of a claim, taken literally; or, beginning with `/`, a path into nested members: a JSON Pointer (RFC 6901)
+/// in which one `*` may stand for each element of an array. No other step enters an array, because positions in these
+/// arrays have no meaning.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimPath {
     /// As the setting spells it.
     text: String,
     name: String,
-    /// The members to go down from there.
+    /// The members to enter, one after the other.
     members: Vec<String>,
-    /// The members to go down in each element, where there is a `*`.
+    /// The members to enter in each element, if there is a `*`.
     in_each: Option<Vec<String>>,
 }
 
@@ -28,12 +28,12 @@ impl ClaimPath {
         Self { text: name.to_owned(), name: name.to_owned(), members: Vec::new(), in_each: None }
     }
 
-    /// Whether it goes down into the claim of this name.
+    /// Whether it enters the claim of this name.
     pub(super) fn goes_into(&self, name: &str) -> bool {
         (self.in_each.is_some() || !self.members.is_empty()) && self.name == name
     }
 
-    /// The value, or the array whose elements count. `null` counts as absent.
+    /// The value, or the array whose elements are read. `null` counts as absent.
     #[must_use]
     pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         go_down(claims.get(&self.name)?, &self.members).filter(|value| !value.is_null())
@@ -182,7 +182,7 @@ mod tests {
         ] {
             assert_eq!(texts(path, &claims), expected, "{path}");
         }
-        // Where one text is meant, one element is.
+        // If one text is wanted, exactly one element may match.
         assert_eq!(text("/one/*", &claims).as_deref(), Some("only"));
         for path in ["one", "/names/*", "/one/0", "/roles/*/key"] {
             assert_eq!(text(path, &claims), None, "{path}");

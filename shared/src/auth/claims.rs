@@ -1,4 +1,4 @@
-//! What a verified token says of its bearer.
+//! What a verified token says about its bearer.
 
 use serde_json::{Map, Value};
 
@@ -42,7 +42,7 @@ impl Default for ClaimNames {
 }
 
 impl ClaimNames {
-    /// Whether anything of what is nested in the claim of this name is read.
+    /// Whether anything nested in the claim of this name is read.
     pub(super) fn go_into(&self, name: &str) -> bool {
         let organization_id = match &self.organization_id {
             OrganizationSource::Claims(paths) => paths.as_slice(),
@@ -79,7 +79,7 @@ impl Caller {
     /// The user's id.
     ///
     /// # Errors
-    /// A token without one does not count where it is asked for: 401, and the log says what was looked for.
+    /// Fails with 401 if the token has none. The log says which claims were looked for.
     pub fn user_id(&self) -> Result<&UserId, Error> {
         self.user_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
@@ -87,12 +87,12 @@ impl Caller {
     /// The id of the organization that the token is for.
     ///
     /// # Errors
-    /// The same as of [`Caller::user_id`].
+    /// The same as [`Caller::user_id`].
     pub fn organization_id(&self) -> Result<&OrganizationId, Error> {
         self.organization_id.as_ref().map_err(|why| Error::token_invalid(why.clone()))
     }
 
-    /// The user's e-mail address, where the token carries one and does not call it unverified.
+    /// The user's e-mail address, if the token carries one and does not call it unverified.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
         self.email.as_ref()

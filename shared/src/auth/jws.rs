@@ -1,4 +1,4 @@
-//! The compact serialization of a JWS (RFC 7515, section 7.1), read and its signature verified.
+//! Reads the compact serialization of a JWS (RFC 7515, section 7.1) and verifies its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use super::signing_keys::{SigningKey, SigningKeys};
 use super::{ring_provider, unique_names};
 
-/// The largest token that is looked at, in bytes.
+/// The maximum size of a token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The members of a header that demand more of a reader than this one can (RFC 7515, section 4.1.11;
-/// RFC 7516, section 4.1; RFC 7797). Whatever their value, a token that has one is refused.
+/// The members of a header that demand features which this reader does not support (RFC 7515, section 4.1.11; RFC 7516,
+/// section 4.1; RFC 7797). Whatever their value, a token that has one is refused.
 const DEMANDS: [&str; 4] = ["crit", "enc", "zip", "b64"];
 
-/// A JWS whose signature nobody has looked at yet.
+/// A JWS whose signature has not been checked yet.
 pub struct Jws<'a> {
-    /// The algorithm that it says has signed it.
+    /// The algorithm that its header names.
     pub algorithm: Algorithm,
     key_id: Option<String>,
     /// What is signed: the header, a dot, the payload.
@@ -37,7 +37,7 @@ impl<'a> Jws<'a> {
             return Err("the token is larger than 8 KiB");
         }
         let (message, signature) = token.rsplit_once('.').ok_or(NOT_ONE)?;
-        // Of more than three parts the payload has a dot, which is not base64url.
+        // If there are more than three parts, the payload has a dot, which is not base64url.
         let (header, payload) = message.split_once('.').ok_or(NOT_ONE)?;
         let header = BASE64URL.decode(header).map_err(|_| NOT_ONE)?;
         let mut header = unique_names::object(&header, |_| false)
@@ -55,7 +55,7 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm, key_id, message, payload, signature })
     }
 
-    /// The id of the key that it says has signed it.
+    /// The id of the key that its header names.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
@@ -91,7 +91,7 @@ impl<'a> Jws<'a> {
         }
     }
 
-    /// The payload, for which nobody vouches before the signature has been checked.
+    /// The payload. Do not trust it before the signature has been checked.
     ///
     /// # Errors
     /// Says that it is not base64url.

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! Who is calling, and what they may do.
 
 mod claim_path;
 pub mod claims;

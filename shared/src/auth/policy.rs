@@ -1,6 +1,6 @@
-//! The policies: "carries that role", no more.
+//! The policies. Each demands one role and nothing else.
 
-/// A role that a token must carry, exactly so spelled. No role implies another.
+/// A role that a token must carry, with exactly this spelling. No role implies another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// The role `Admin`.
@@ -20,7 +20,7 @@ impl Policy {
     }
 }
 
-/// What the roles are called in a token, exactly so spelled.
+/// The names of the roles in a token, with exactly this spelling.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoleNames {
     admin: String,
@@ -35,10 +35,10 @@ impl Default for RoleNames {
 }
 
 impl RoleNames {
-    /// These names, each in place of the platform's own.
+    /// Uses these names instead of the platform's own.
     ///
     /// # Errors
-    /// Says so where both are one: an Admin is no Customer, nor the other way about.
+    /// Fails if both names are the same: an Admin is not a Customer.
     pub fn new(admin: Option<String>, customer: Option<String>) -> Result<Self, &'static str> {
         let own = Self::default();
         let names = Self { admin: admin.unwrap_or(own.admin), customer: customer.unwrap_or(own.customer) };

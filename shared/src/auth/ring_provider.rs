@@ -10,7 +10,7 @@ use jsonwebtoken::signature::{Error as SignatureError, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use ring::{hmac, signature};
 
-/// Makes *ring* the provider of this process. Calling it again changes nothing.
+/// Installs *ring* as the provider of this process. Calling it again changes nothing.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
@@ -43,9 +43,8 @@ impl Verifier<Vec<u8>> for RingVerifier {
 impl RingVerifier {
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         let verified = match self.algorithm {
-            // The one place with a secret in its hands. *ring* compares in constant time; what ends
-            // sooner does so for the token's own form and length, or for what is no secret: ids and
-            // algorithms.
+            // The only code that handles a secret. *ring* compares in constant time. Earlier exits depend on the
+            // token's own form and length, or on ids and algorithms, which are no secrets.
             Algorithm::HS256 => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.try_get_as_bytes()?);
                 hmac::verify(&key, message, signature).is_ok()

@@ -1,4 +1,4 @@
-//! What a token must be to count.
+//! What makes a token acceptable.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::{ClaimNames, ClaimPath, RoleNames};
 use crate::clock::Timestamp;
 
-/// How far the clocks of issuer and verifier may be apart.
+/// How far apart the clocks of issuer and verifier may be.
 pub const LEEWAY: Duration = Duration::from_mins(1);
 
 /// A condition on a token's claims at a moment; says why it does not hold.
 pub type Condition = fn(&TokenRules, &Map<String, Value>, Timestamp) -> Result<(), &'static str>;
 
-/// The conditions, in the order in which they are looked at, each with what it is about.
+/// The conditions in the order in which they are checked, each with its subject.
 pub const CONDITIONS: [(About, Condition); 5] = [
     (About::Issuer, |rules, claims, _| rules.check_issuer(claims)),
     (About::Audience, |rules, claims, _| rules.check_audience(claims)),
@@ -33,16 +33,16 @@ pub enum About {
     Start,
 }
 
-/// What a token must be to count, and where it says what.
+/// What makes a token acceptable, and which claims carry which values.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     /// `TOKEN_ISSUER`: the `iss` that a token must have.
     pub issuer: String,
-    /// `TOKEN_AUDIENCE`: whom a token must be for.
+    /// `TOKEN_AUDIENCE`: the audience that a token must have.
     pub audience: String,
-    /// `CLAIM_AUDIENCE`: the claim that says whom a token is for.
+    /// `CLAIM_AUDIENCE`: the claim that carries the audience.
     pub audience_claim: AudienceClaim,
-    /// `CLAIM_TOKEN_TYPE` and `TOKEN_TYPE`: what tells an access token from the issuer's other tokens.
+    /// `CLAIM_TOKEN_TYPE` and `TOKEN_TYPE`: how to distinguish an access token from the issuer's other tokens.
     pub token_type: Option<TokenType>,
     /// `CLAIM_USER_ID`, `CLAIM_ORGANIZATION_ID`, `CLAIM_EMAIL`, `CLAIM_ROLES`, `ORGANIZATION_ID`.
     pub claim_names: ClaimNames,
@@ -50,17 +50,16 @@ pub struct TokenRules {
     pub role_names: RoleNames,
 }
 
-/// The claim that says whom a token is for. There are these two, and never one in place of the other.
+/// The claim that carries the audience. One never replaces the other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AudienceClaim {
     /// `aud`, a string or an array that has the audience (RFC 7519, section 4.1.3).
     Aud,
-    /// `client_id`, a string, for an issuer whose access tokens have no `aud`; a token with one is for
-    /// somebody else.
+    /// `client_id`, a string, for an issuer whose access tokens have no `aud`. A token that has `aud` is then refused.
     ClientId,
 }
 
-/// What tells an access token from the provider's other tokens: a claim and the text that it must be.
+/// How to distinguish an access token from the provider's other tokens: a claim and its required text.
 #[derive(Clone, Debug)]
 pub struct TokenType {
     /// The claim.
@@ -84,14 +83,14 @@ impl TokenRules {
         }
     }
 
-    /// Whether anything of what is nested in the claim of this name is read.
+    /// Whether anything nested in the claim of this name is read.
     pub(super) fn go_into(&self, name: &str) -> bool {
         self.claim_names.go_into(name)
             || self.token_type.as_ref().is_some_and(|token_type| token_type.claim.goes_into(name))
     }
 
-    /// Checks by whom, for whom, as what and for what time a token was made (RFC 7519, section 4.1): `iss`, `aud`
-    /// (or what is in its place) and `exp` must be there and right, `nbf` right where it is there.
+    /// Checks issuer, audience, type and time of a token (RFC 7519, section 4.1). `iss`, `aud` (or its replacement) and
+    /// `exp` must be present and right; `nbf` must be right if it is present.
     pub(super) fn check(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<(), &'static str> {
         CONDITIONS.iter().try_for_each(|(_, condition)| condition(self, claims, now))
     }

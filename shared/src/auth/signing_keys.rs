@@ -1,4 +1,4 @@
-//! The keys whose signatures count, and where they come from.
+//! The keys that verify signatures, and where they come from.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,12 +15,11 @@ use crate::table::Table;
 
 /// The sizes of an RSA modulus: from RFC 7518, section 3.3, to what *ring* verifies, in bits.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
-/// The RSA exponents with which *ring* verifies, if they are odd. With 1 anybody can sign.
+/// The RSA exponents that *ring* supports, if they are odd. With exponent 1, anybody can sign.
 const RSA_EXPONENTS: RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The least size of an HS256 key (RFC 7518, section 3.2), in bytes.
 const MIN_HMAC_BYTES: usize = 32;
-/// How long an instance waits after a read of the keys before a token's unknown `kid`, or a read
-/// that failed, makes it read them again.
+/// The minimum time between two reads of the keys, whether an unknown `kid` or a failed read causes the second.
 const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// A set of keys, each with the one algorithm that it is for.
@@ -46,8 +45,8 @@ pub struct JwkSet {
 }
 
 impl SigningKeys {
-    /// Reads a JWK Set (RFC 7517) that an operator wrote: every key must be usable, and a
-    /// symmetric key (`oct`, at least 32 bytes, for HS256) may be among them.
+    /// Reads a JWK Set (RFC 7517) that an operator wrote. Every key must be usable. Symmetric keys (`oct`, at least 32
+    /// bytes, for HS256) are allowed.
     pub fn parse_inline(jwks: &str) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
         let keys = set.keys.into_iter().enumerate().map(|(index, jwk)| {
@@ -57,7 +56,7 @@ impl SigningKeys {
         if keys.is_empty() {
             return Err("has no key".to_owned());
         }
-        // Whoever publishes such a set gives the secret away; whoever shares it can sign.
+        // Publishing a mixed set would publish the secret, and whoever has the secret can sign.
         let symmetric = keys.iter().filter(|key| key.algorithm == Algorithm::HS256).count();
         if symmetric > 0 && symmetric < keys.len() {
             return Err("mixes symmetric and public keys".to_owned());
@@ -65,14 +64,13 @@ impl SigningKeys {
         Ok(Self(keys))
     }
 
-    /// Reads the JWK Set that the table holds: what is not a usable public signature key does not
-    /// count.
+    /// Reads the JWK Set that the table holds. Ignores everything that is not a usable public signature key.
     fn parse_stored(jwks: &str) -> Result<Self, &'static str> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set")?;
         Ok(Self(set.keys.into_iter().filter_map(|jwk| SigningKey::parse(jwk, false).ok()).collect()))
     }
 
-    /// The key that a token's header names. Where it names none, there must be only one choice.
+    /// The key that a token's header names. If it names none, there must be exactly one candidate.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&SigningKey> {
         let mut of_algorithm = self.0.iter().filter(|key| key.algorithm == algorithm);
         match id {
@@ -95,9 +93,8 @@ pub struct PublishedKeys {
 }
 
 impl PublishedKeys {
-    /// Keeps of a provider's JWK Set the public signature keys of the types and sizes that count, and
-    /// of each what a verifier needs. A private or a symmetric key is left out, and so is a key whose
-    /// id and algorithm an earlier one has.
+    /// Keeps the usable public signature keys of a provider's JWK Set, and only the members that a verifier needs.
+    /// Leaves out private and symmetric keys, and keys with the id and algorithm of an earlier one.
     ///
     /// # Errors
     /// Says why there is nothing to store: no JWK Set, or no usable key in it.
@@ -148,7 +145,7 @@ impl PublishedKeys {
         self.kept
     }
 
-    /// How many were left out.
+    /// How many keys were left out.
     #[must_use]
     pub fn left_out(&self) -> usize {
         self.left_out
@@ -159,7 +156,7 @@ impl SigningKey {
     /// Parses a key.
     ///
     /// # Errors
-    /// Says why its signatures do not count.
+    /// Says why the key cannot be used.
     pub fn parse(jwk: Value, symmetric_allowed: bool) -> Result<Self, &'static str> {
         let jwk: Jwk = serde_json::from_value(jwk).map_err(|_| "it is not a JWK")?;
         let common = &jwk.common;
@@ -223,7 +220,7 @@ fn has_small_order(point: &[u8]) -> bool {
 }
 
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
-    // RFC 7518, section 2: no number has any. *ring* verifies nothing with one that does.
+    // RFC 7518, section 2 forbids leading zeros. *ring* verifies nothing with a number that has them.
     if modulus.first() == Some(&0) || exponent.first() == Some(&0) {
         return Err("its modulus or exponent has leading zeros");
     }
@@ -242,9 +239,9 @@ fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether an RSA modulus was made by the generator of CVE-2017-15361 ("ROCA"), whose keys can be
-/// factored: modulo each of the first primes it is a power of 65537 (Nemec and others, "The Return of
-/// Coppersmith's Attack", 2017, section 3.3). Of other moduli about one in 2^27 is taken for one.
+/// Whether an RSA modulus was made by the generator of CVE-2017-15361 ("ROCA"), whose keys can be factored: modulo each
+/// of the first primes it is a power of 65537 (Nemec and others, "The Return of Coppersmith's Attack", 2017, section
+/// 3.3). About one in 2^27 other moduli is wrongly refused.
 fn has_roca_fingerprint(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101,
@@ -285,7 +282,7 @@ fn algorithm(
 pub struct SigningKeySource {
     clock: Clock,
     max_age: Duration,
-    /// `None` where the keys are settings and never change.
+    /// `None` if the keys are a setting and never change.
     table: Option<Table>,
     known: RwLock<Known>,
     /// Held while the item is read, so that many requests cause one read.
@@ -295,14 +292,14 @@ pub struct SigningKeySource {
 #[derive(Clone)]
 struct Known {
     keys: Arc<SigningKeys>,
-    /// When the keys were last read; `None` where they never were.
+    /// When the keys were last read; `None` if they never were.
     read_at: Option<Timestamp>,
     /// When a read was last tried.
     tried_at: Option<Timestamp>,
 }
 
 impl SigningKeySource {
-    /// Keys that are settings.
+    /// Keys from a setting.
     #[must_use]
     pub fn inline(keys: SigningKeys, clock: Clock) -> Self {
         Self::new(None, Known { keys: Arc::new(keys), read_at: None, tried_at: None }, Duration::MAX, clock)
@@ -329,11 +326,11 @@ impl SigningKeySource {
     /// The keys, fresh enough for a token whose header names the key `id`.
     ///
     /// # Errors
-    /// [`crate::error::ErrorKind::Unavailable`] where no keys are known and none can be read. Keys
-    /// that are old and cannot be read again go on counting: a table that is down stops nobody here.
+    /// [`crate::error::ErrorKind::Unavailable`] if no keys are known and none can be read. If old
+    /// keys cannot be read again, they stay valid, so that a table that is down stops nobody here.
     pub async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
         let known = self.known();
-        // Whoever misses a key waits for a read that is under way: it may bring the key.
+        // A request that misses a key waits for a read that is under way, which may bring the key.
         let complete = self.table.is_none() || known.keys.knows(id);
         if complete && !self.must_read(&known, id) {
             return Ok(known.keys);
@@ -363,7 +360,7 @@ impl SigningKeySource {
         !cooling && (now.since(read_at) >= self.max_age || !known.keys.knows(id))
     }
 
-    /// Reads the keys from the table, whatever is known.
+    /// Reads the keys from the table, even if some are known.
     pub(crate) async fn read(&self) -> Result<Arc<SigningKeys>, Error> {
         let Some(table) = &self.table else {
             return Ok(self.known().keys);

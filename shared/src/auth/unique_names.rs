@@ -1,13 +1,12 @@
-//! A JSON object in which no name comes twice: of two values two readers could take either one
-//! (RFC 7515, section 4, and RFC 7519, section 4).
+//! A JSON object without duplicate names. With duplicates, two readers could use different values (RFC 7515, section 4,
+//! and RFC 7519, section 4).
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads an object; `None` where it is none, has a name twice, or has one twice anywhere within a member
-/// that is gone into.
+/// Reads an object; `None` if it is none, has a name twice, or has one twice anywhere within a member that is entered.
 pub(super) fn object(json: &[u8], go_into: impl Fn(&str) -> bool) -> Option<Map<String, Value>> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let object = reader.deserialize_map(UniqueNames(go_into)).ok()?;
@@ -37,7 +36,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for UniqueNames<F> {
     }
 }
 
-/// A value without a name that comes twice in any object of it.
+/// A value without a duplicate name in any of its objects.
 struct Throughout(Value);
 
 impl<'de> Deserialize<'de> for Throughout {

@@ -1,10 +1,10 @@
-//! How large a list may become.
+//! The maximum size of a list.
 
-/// How many bytes a list may take. What the bytes are for, the caller knows: an answer, say.
+/// How many bytes a list may take. The caller knows what limits them, for example an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ByteBudget {
     /// The bytes of the whole list.
     pub bytes: usize,
-    /// What each item takes of them besides its texts.
+    /// The bytes that each item takes in addition to its texts.
     pub bytes_per_item: usize,
 }

@@ -1,4 +1,4 @@
-//! Whom a rate limit counts.
+//! The clients that a rate limit counts.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,8 +8,8 @@ use super::Invalid;
 
 /// A client of the public endpoint: an IPv4 address, or the /64 network of an IPv6 address.
 ///
-/// A /64 is what one subscriber is given (RFC 6177), so whoever holds one can call from any of its
-/// addresses. An IPv4-mapped IPv6 address is its IPv4 address.
+/// One subscriber gets a /64 (RFC 6177) and can call from any of its addresses. An IPv4-mapped IPv6 address is its IPv4
+/// address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientAddress {
     /// An IPv4 address.

@@ -2,7 +2,7 @@
 
 use super::{CustomerNumber, OrganizationId, UserId};
 
-/// A user's customer account in an organization: at most one for each pair of the two.
+/// A user's customer account in an organization: at most one per user and organization.
 #[derive(Clone, Debug)]
 pub struct CustomerAssociation {
     /// The user.

@@ -10,9 +10,9 @@ use super::{Invalid, Stored, text_type, visible};
 
 /// An e-mail address as it was given, without surrounding white space.
 ///
-/// At most 254 octets (RFC 5321, erratum 1690), with a domain of at least two labels; local parts
-/// and domains may be internationalised (RFC 6531). No display name, no address literal, no character that
-/// nobody sees: what is shown and what is compared agree.
+/// At most 254 octets (RFC 5321, erratum 1690), with a domain of at least two labels; local parts and domains may be
+/// internationalised (RFC 6531). Display names, address literals and invisible characters are refused, so that the text
+/// shown and the text compared agree.
 #[derive(Clone)]
 pub struct Email {
     text: String,
@@ -25,7 +25,7 @@ impl TryFrom<String> for Email {
     type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Invalid> {
-        // UTS #46 would drop such a character from the domain's compared form, and the address would show it for ever.
+        // UTS #46 would drop such a character from the normalized domain, but the address would still show it.
         visible::check_address(text.trim()).map_err(|_| INVALID)?;
         text.parse().map(|Stored(email)| email)
     }
@@ -41,13 +41,13 @@ impl FromStr for Stored<Email> {
         }
         let (local, given_domain) = split(text);
         let domain = idna::domain_to_ascii_strict(given_domain).map_err(|_| INVALID)?;
-        // RFC 5321, section 4.1.2: a space may be quoted. The parser lets a tab be, too.
+        // RFC 5321, section 4.1.2 allows a quoted space. The parser also accepts a tab.
         if local.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(INVALID);
         }
-        // RFC 6531, section 3.3: a character beyond ASCII may stand wherever a letter may. The parser
-        // knows that for some of them, so each is shown to it as a letter for every octet. Three are
-        // but another code for one of ASCII, the Greek question mark for the semicolon.
+        // RFC 6531, section 3.3 allows a character beyond ASCII wherever a letter is allowed. The parser accepts only
+        // some of them, so each is replaced by one letter per octet. Three are other codes for ASCII characters, such
+        // as the Greek question mark for the semicolon.
         let stand_in = |c: char| {
             let canonical = nfc(c.encode_utf8(&mut [0; 4]));
             if canonical.is_ascii() { canonical } else { "x".repeat(c.len_utf8()) }
@@ -61,7 +61,7 @@ impl FromStr for Stored<Email> {
     }
 }
 
-/// The local part and the domain. The last `@` parts the two: a quoted local part may hold others.
+/// The local part and the domain. The last `@` separates them, because a quoted local part may contain others.
 fn split(address: &str) -> (&str, &str) {
     address.rsplit_once('@').unwrap_or((address, ""))
 }
@@ -82,8 +82,8 @@ impl Email {
 
 /// The identity of an e-mail address: two addresses with equal normalized forms are one account.
 ///
-/// The local part in Unicode lower case and NFC, the domain in its ASCII (punycode) form by
-/// UTS #46. Nothing a provider may do beyond that (dots, plus tags) is folded.
+/// The local part in Unicode lower case and NFC, the domain in its ASCII (punycode) form by UTS #46. Rules of single
+/// providers (dots, plus tags) are not applied.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct NormalizedEmail(String);
 

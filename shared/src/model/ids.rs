@@ -51,7 +51,7 @@ impl UserId {
     /// A new id: `user_` and 128 random bits in lower-case hexadecimal.
     ///
     /// # Errors
-    /// Fails where the operating system gives no randomness.
+    /// Fails if the operating system gives no random bytes.
     pub fn random() -> Result<Self, ring::error::Unspecified> {
         let bits: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new())?.expose();
         Ok(Self(format!("user_{:032x}", u128::from_be_bytes(bits))))

@@ -1,4 +1,4 @@
-//! The domain's types. Each is made by parsing and nothing else, so a value that exists is right.
+//! The domain's types. Only parsing creates them, so a value that exists is valid.
 
 mod byte_budget;
 mod client_address;
@@ -23,7 +23,7 @@ pub use password::{Password, PasswordHash, PasswordHasher};
 pub use quota::{Quota, RateLimit};
 pub use user::{PersonName, PhoneNumber, User};
 
-/// Why a text is not a value of its type: a sentence about the value, without the value.
+/// Why a text is not valid for its type: a sentence about the value, without the value.
 ///
 /// It completes "This field …" or "`Email` …", for example "must be at most 254 octets long".
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +37,8 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A value as the table holds it. An earlier version may have taken what this one refuses; what is stored stays readable.
+/// A value as the table holds it. It may be one that an earlier version accepted and this one refuses: stored values
+/// stay readable.
 pub struct Stored<T>(pub T);
 
 /// Gives a checked text type its reading side: `as_str`, `Display` (for the wire and the table),

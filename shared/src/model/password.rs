@@ -39,10 +39,10 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password's hash. Whoever has it can guess offline, so it is not shown.
+/// A password's hash. `Debug` does not show it, because whoever has it can guess the password offline.
 ///
-/// Our own are argon2id in the PHC string format. What was hashed elsewhere is taken over as it is: argon2id or
-/// PBKDF2 in that format, or bcrypt in its own (`$2b$10$…`). Whatever verifies passwords must know all three.
+/// Our own hashes are argon2id in the PHC string format. Imported hashes stay as they are: argon2id or PBKDF2 in that
+/// format, or bcrypt in its own (`$2b$10$…`). A program that verifies passwords must support all three.
 #[derive(Clone)]
 pub struct PasswordHash(Zeroizing<String>);
 
@@ -54,7 +54,7 @@ impl PasswordHash {
     }
 }
 
-/// The algorithms whose hashes are taken over in the PHC string format; PBKDF2's plain name is that with HMAC-SHA-1.
+/// The algorithms whose hashes are accepted in the PHC string format. `pbkdf2` without a suffix uses HMAC-SHA-1.
 const PHC_ALGORITHMS: [&str; 4] = ["argon2id", "pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512"];
 
 impl FromStr for PasswordHash {
@@ -105,7 +105,7 @@ impl PasswordHasher {
     /// A hasher with these costs: memory in KiB, number of passes, lanes.
     ///
     /// # Errors
-    /// Says which costs argon2 allows, where these are not.
+    /// Says which costs argon2 allows, if these are not allowed.
     pub fn new(memory_kib: u32, iterations: u32, parallelism: u32) -> Result<Self, Invalid> {
         let params = Params::new(memory_kib, iterations, parallelism, None).map_err(|_| {
             Invalid("must be costs that argon2 allows: at least 1 pass, 1 lane and 8 KiB a lane")
@@ -123,11 +123,11 @@ impl PasswordHasher {
         hasher.map_err(|why| reader.report("PASSWORD_HASH_MEMORY_KIB and its companions", why)).ok()
     }
 
-    /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU: not for an
+    /// Hashes a password with a new random salt. Takes tens of milliseconds of CPU, so do not call it on an
     /// asynchronous thread.
     ///
     /// # Errors
-    /// Fails where the operating system gives no randomness.
+    /// Fails if the operating system gives no random bytes.
     pub fn hash(&self, password: &Password) -> Result<PasswordHash, argon2::password_hash::Error> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let salt = argon2::password_hash::try_generate_salt()?;
@@ -146,8 +146,8 @@ impl PasswordHasher {
     }
 }
 
-/// The memory of hashes, kept for the next one: taken anew each time, the allocator kept ten times as
-/// much, more than a small Lambda has. Wiped after each hash.
+/// The memory for hashing, wiped after each hash and kept for the next. Allocated anew each time, it made the allocator
+/// keep ten times as much, more than a small Lambda has.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
@@ -170,7 +170,7 @@ impl fmt::Debug for Memory {
     }
 }
 
-/// The passwords of at least 8 characters that head the public lists of leaked ones.
+/// The most common passwords of at least 8 characters in public lists of leaked passwords.
 const COMMON_PASSWORDS: &[&str] = &[
     "00000000",
     "0987654321",

@@ -16,7 +16,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// The most requests that a limit can be of: each is an attribute of the client's item.
+    /// The largest limit: each admitted request is an attribute of the client's item.
     pub const MAX: u16 = 50;
 
     /// Reads how often one client may ask whether an account exists: `EXISTS_LIMIT_REQUESTS` (10) in

@@ -97,9 +97,9 @@ pub struct User {
     pub last_name: PersonName,
     /// The login identifier.
     pub email: Email,
-    /// The address the user prefers to be written to, where there is one.
+    /// The address at which the user prefers to get e-mail, if there is one.
     pub preferred_email: Option<Email>,
-    /// The phone number, where one was given.
+    /// The phone number, if one was given.
     pub phone_number: Option<PhoneNumber>,
 }
 

@@ -1,6 +1,6 @@
-//! Which texts show a reader all that they hold.
+//! Checks that a text has no invisible characters.
 //!
-//! A character that nobody sees, or that changes the direction of its neighbours, makes two different texts look the
+//! An invisible character, or one that changes the direction of its neighbours, makes two different texts look the
 //! same. The rules are by Unicode property and follow PRECIS (RFC 8264, section 9: `PrecisIgnorableProperties` and
 //! `Controls` are disallowed; joiners only in the contexts of RFC 5892, appendix A) and UTS #39.
 
@@ -52,7 +52,7 @@ fn is_invisible(character: char) -> bool {
             | GeneralCategory::LineSeparator
             | GeneralCategory::ParagraphSeparator
     );
-    // Some formats are seen: the Arabic number sign, for example.
+    // Some format characters are visible: the Arabic number sign, for example.
     (is_control && !CodePointSetData::new::<PrependedConcatenationMark>().contains(character))
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
@@ -158,7 +158,7 @@ mod tests {
             assert!(check_name(text).is_ok(), "{text:?}");
             assert!(check_address(text).is_ok(), "{text:?}");
         }
-        // Two forms of one character of a Japanese name: a name may have either, an address neither.
+        // Two forms of one character in a Japanese name: a name may use either, an address may use neither.
         for text in ["葛\u{e0100}城", "❤\u{fe0f}"] {
             assert!(check_name(text).is_ok(), "{text:?}");
             assert!(check_address(text).is_err(), "{text:?}");

@@ -8,7 +8,7 @@ use crate::model::{ByteBudget, CustomerAssociation, OrganizationId, UserId};
 pub const CUSTOMER_NUMBER: &str = "CustomerNumber";
 
 impl Table {
-    /// The association of a user with a customer account of the organization; `None` where there is none.
+    /// The association of a user with a customer account of the organization; `None` if there is none.
     pub async fn customer_association(
         &self,
         user: &UserId,
@@ -18,12 +18,11 @@ impl Table {
         item.map(|item| from_item(&item)).transpose()
     }
 
-    /// All associations of a user, by organization id, for a reader in one organization. Nothing,
-    /// as for a user that does not exist, where that organization does not know the user: by a
-    /// membership or an association of its own.
+    /// All associations of a user, by organization id, for a reader in one organization. Empty, as for a user that does
+    /// not exist, if that organization has neither a membership nor an association of the user.
     ///
-    /// Of a stranger no more than the first page is asked for and no item is read but for its key:
-    /// how many there are, or that one is broken, shows neither in the answer nor in the calls.
+    /// For a stranger, only the first page is requested and only keys are read. So neither the answer nor the calls
+    /// show how many associations there are, or that one is broken.
     pub async fn customer_associations(
         &self,
         user: &UserId,
@@ -34,7 +33,7 @@ impl Table {
         let own = [Key::membership(user, reader), Key::customer_association(user, reader)];
         let mut page = self.query_page(&range, None).await?;
         let shown = page.items.iter().any(|item| item.key().is_ok_and(|key| own.contains(&key)));
-        // What makes the user known may lie on a later page, so it is asked for where there is none.
+        // The item that makes the user known may be on a later page, so it is requested if this page has none.
         if !shown && self.batch_get(&own).await?.is_empty() {
             return Ok(Vec::new());
         }

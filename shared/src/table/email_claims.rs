@@ -1,4 +1,4 @@
-//! E-mail claims: what makes an e-mail address one account's.
+//! E-mail claims: each gives an e-mail address to one account.
 
 use super::storage::{Item, Key, Table};
 use crate::error::Error;
@@ -9,13 +9,13 @@ pub const USER_ID: &str = "UserId";
 
 impl Table {
     /// The id of the account that is registered under an e-mail address, however that is spelled: see
-    /// [`Email::normalized`]. `None` where there is none.
+    /// [`Email::normalized`]. `None` if there is none.
     pub async fn user_id_of(&self, email: &Email) -> Result<Option<UserId>, Error> {
         let claim = self.get(Key::email_claim(email.normalized())).await?;
         claim.map(|claim| user_id(&claim)).transpose()
     }
 
-    /// Opens the connection to the table by the cheapest read that there is.
+    /// Opens the connection to the table with the cheapest possible read.
     pub async fn open_connection(&self) -> Result<(), Error> {
         self.get(Key::no_email_claim()).await.map(drop)
     }

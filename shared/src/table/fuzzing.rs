@@ -1,5 +1,5 @@
-//! The properties that fuzzing holds keys and items against: each takes bytes, and panics where its
-//! property does not hold. Compiled for the fuzz targets and the tests alone.
+//! The fuzzed properties of keys and items. Each takes bytes and panics if its property does not hold. Compiled only
+//! for the fuzz targets and the tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -282,7 +282,7 @@ fn attributes(input: &[u8]) -> Attributes {
     text.split('\n').filter_map(attribute).collect()
 }
 
-/// An attribute's value: of the types of the DynamoDB API, `S` where it is none of the others.
+/// An attribute's value, by the types of the DynamoDB API; `S` if it is none of the others.
 fn value(r#type: &str, text: &str) -> AttributeValue {
     let list = || text.split(',').map(str::to_owned);
     match r#type {

@@ -3,7 +3,7 @@
 //! [`storage`] has the layer below: the client, keys, items and transactions. Only `storage/keys.rs` spells `PK` and
 //! `SK`.
 //!
-//! Every read is strongly consistent: a caller finds what an earlier answer said was written.
+//! Every read is strongly consistent: a caller finds everything that an earlier answer reported as written.
 
 pub mod accounts;
 pub mod credentials;

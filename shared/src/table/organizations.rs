@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::{ByteBudget, Organization, OrganizationId, Stored};
 
 impl Table {
-    /// Those of these organizations that exist, by id.
+    /// Reads these organizations by id. Those that do not exist are left out.
     pub async fn organizations(
         &self,
         ids: &[OrganizationId],

@@ -1,13 +1,13 @@
-//! Rate limits: an exact sliding window in one write for each admitted request.
+//! Rate limits: an exact sliding window with one write per admitted request.
 //!
-//! The item of a client holds the times of the last admitted requests, the newest first: `T1`, `T2`
-//! … up to the limit, 10 say. One update shifts them on and puts the present time first, on the
-//! condition that the oldest is absent or has left the window.
+//! The item of a client holds the times of the last admitted requests, the newest first: `T1`, `T2` … up to the limit,
+//! for example 10. One update shifts them and puts the current time first, on the condition that the oldest is absent
+//! or has left the window.
 //!
-//! That is exact in whatever order the writes arrive: of any 11 admitted requests two are a multiple
-//! of 10 writes apart, so their times are at least a window apart. Where clocks differ, by up to 2 s
-//! say, no window shorter by as much (58 s of 60) ever holds more than 10. docs/architecture.md has
-//! the proof and its limits, the acceptance tests of `rate_limit` try to break it.
+//! This is exact in whatever order the writes arrive: of any 11 admitted requests two are a multiple of 10 writes
+//! apart, so their times are at least a window apart. If clocks differ by up to 2 s, for example, at most 10 are in any
+//! window that is shorter by as much (58 s of 60). docs/architecture.md has the proof and its limits; the acceptance
+//! tests of `rate_limit` try to break it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,12 +25,11 @@ use crate::model::{ClientAddress, Quota, RateLimit};
 
 /// How many refused clients an instance remembers.
 const MAX_REMEMBERED: usize = 10_000;
-/// How long after its last time has left the window an item may be swept: the sweeper's clock may be
-/// ahead, and the last write's time need not be the latest. Nothing that counts is lost where clocks
-/// differ by up to 20 s.
+/// How long an item is kept after its last time has left the window. The sweeper's clock may be ahead, and the last
+/// write's time need not be the latest. If clocks differ by up to 20 s, no time is lost that still counts.
 const SWEEP_MARGIN: Duration = Duration::from_mins(1);
 
-/// Admits at most so many requests of a client in any window of time.
+/// Admits at most a fixed number of requests per client in any window of time.
 pub struct RateLimiter {
     table: Table,
     rate_limit: RateLimit,
@@ -41,16 +40,16 @@ pub struct RateLimiter {
     refused: Mutex<HashMap<ClientAddress, Timestamp>>,
 }
 
-/// What became of a request that was to be counted.
+/// The outcome of counting a request.
 enum Count {
-    /// It is counted: the times of the last admitted requests, the newest first, this one included.
+    /// The request is admitted. Holds the times of the last admitted requests, newest first, this one included.
     Admitted(Vec<Timestamp>),
-    /// It is not admitted, and none will be before this time.
+    /// The request is not admitted, and none will be before this time.
     Refused { until: Timestamp },
 }
 
-/// Whether the table is throttled at one key: the client's own flood, which slows down nobody else
-/// (DynamoDB API Reference, `ThrottlingReason`).
+/// Whether the table throttles one key. The client's own flood causes this, and it slows down nobody else (DynamoDB API
+/// Reference, `ThrottlingReason`).
 fn is_of_one_key(reasons: &[ThrottlingReason]) -> bool {
     let limit = "KeyRangeThroughputExceeded";
     reasons.iter().any(|reason| reason.reason().is_some_and(|reason| reason.ends_with(limit)))
@@ -63,17 +62,16 @@ impl RateLimiter {
         let oldest = rate_limit.limit;
         let shifts = (2..=oldest).rev().map(|n| format!("T{n} = if_not_exists(T{}, :never), ", n - 1));
         let update = format!("SET {}T1 = :now, {TTL_ATTRIBUTE} = :expires", shifts.collect::<String>());
-        // A time far in the future was written by a clock that was wrong: it must not lock out.
+        // A wrong clock wrote a time far in the future: it must not lock the client out.
         let condition =
             format!("attribute_not_exists(T{oldest}) OR T{oldest} <= :cutoff OR T{oldest} > :impossible");
         Self { table, rate_limit, clock, update, condition, refused: Mutex::default() }
     }
 
-    /// What is left of a client's quota, and whether this request is admitted.
+    /// Counts a request. Returns what is left of the client's quota.
     ///
     /// # Errors
-    /// [`ErrorKind::RateLimited`] where the window is full. Where the count cannot be made, none is
-    /// left.
+    /// [`ErrorKind::RateLimited`] if the window is full. If the count cannot be made, the quota is zero.
     pub async fn admit(&self, client: ClientAddress) -> (Quota, Result<(), Error>) {
         let now = self.clock.now();
         if let Some(until) = self.remembered(client, now) {
@@ -112,7 +110,7 @@ impl RateLimiter {
             .expression_attribute_values(":expires", number((now + window + SWEEP_MARGIN).seconds() + 1))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // A limit of one shifts nothing, and the table refuses a value that no expression names.
+        // A limit of one shifts nothing, and the table refuses a value that no expression uses.
         if self.rate_limit.limit > 1 {
             update = update.expression_attribute_values(":never", number(0));
         }
@@ -145,8 +143,8 @@ impl RateLimiter {
         times(&Item::new(KeyKind::RateLimit, attributes), self.rate_limit.limit)
     }
 
-    /// The next requests take the places of the oldest writes, which with clocks that differ need
-    /// not be the earliest times: the first that counts is in the way.
+    /// The next requests take the places of the oldest writes. If clocks differ, these need not have the earliest
+    /// times: the first one that still counts blocks the rest.
     fn what_is_left(&self, admitted: &[Timestamp], now: Timestamp) -> Quota {
         let window = self.rate_limit.window;
         let counts = |time: &Timestamp| *time > now - window && *time <= now + window;
@@ -164,8 +162,7 @@ impl RateLimiter {
         (self.quota(0, retry_after), Err(ErrorKind::RateLimited { retry_after }.into()))
     }
 
-    /// Until when a client is known to be refused. What no longer stands is forgotten: the client may
-    /// be admitted next, and then it would be wrong.
+    /// Until when a client is known to be refused. Forgets an expired refusal, because the client may be admitted next.
     fn remembered(&self, client: ClientAddress, now: Timestamp) -> Option<Timestamp> {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let until = *refused.get(&client)?;
@@ -176,8 +173,8 @@ impl RateLimiter {
         Some(until)
     }
 
-    /// Remembers a refusal. A full memory is emptied, not closed: who fills it, at a write for each
-    /// client, must not get a flood past it.
+    /// Remembers a refusal. A full memory is emptied, not closed: otherwise an attacker could fill it and then flood
+    /// the table with writes.
     fn remember(&self, client: ClientAddress, until: Timestamp) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= MAX_REMEMBERED {
@@ -186,7 +183,7 @@ impl RateLimiter {
         refused.insert(client, until);
     }
 
-    /// Whether a refusal still stands; one that is too far ahead comes from a clock that was wrong.
+    /// Whether a refusal still applies. One that is too far ahead comes from a wrong clock.
     fn is_ahead(&self, until: Timestamp, now: Timestamp) -> bool {
         until > now && until <= now + self.rate_limit.window * 2
     }

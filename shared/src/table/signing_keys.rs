@@ -4,7 +4,7 @@ use super::storage::{Item, Key, NewItem, Table, timestamp_from_text, timestamp_t
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-/// What `refresh-signing-keys` keeps for the functions that take tokens: the provider's keys.
+/// The provider's keys, which `refresh-signing-keys` stores for the functions that take tokens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredSigningKeys {
     /// The keys, a JWK Set (RFC 7517).
@@ -19,7 +19,7 @@ impl Table {
         self.get(Key::signing_keys()).await?.map(|item| from_item(&item)).transpose()
     }
 
-    /// Stores signing keys in place of those that are there.
+    /// Stores signing keys and replaces the previous ones.
     pub async fn put_signing_keys(&self, keys: &StoredSigningKeys) -> Result<(), Error> {
         let item = NewItem::new(Key::signing_keys())
             .with("Jwks", keys.jwks.as_str())

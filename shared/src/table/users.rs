@@ -9,7 +9,7 @@ use crate::model::{Email, OrganizationId, PhoneNumber, Stored, User, UserId};
 pub const EMAIL: &str = "Email";
 
 impl Table {
-    /// A user by id; `None` where there is none.
+    /// A user by id; `None` if there is none.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
         self.get(Key::user(id)).await?.map(|item| from_item(id.clone(), &item)).transpose()
     }

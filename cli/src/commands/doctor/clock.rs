@@ -7,7 +7,7 @@ use operator::table::ClockSkew;
 
 use super::report::{Check, State};
 
-/// What is usual between clocks that are set by the network.
+/// The usual difference between clocks that are set over the network.
 const USUAL: Duration = Duration::from_secs(5);
 /// The leeway of tokens.
 const LEEWAY: Duration = Duration::from_mins(1);

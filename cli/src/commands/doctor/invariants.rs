@@ -1,4 +1,4 @@
-//! What must hold between the table's items.
+//! Checks the invariants between the table's items.
 
 use operator::table::{Examination, Link, Phase, RepairOutcome, TableDescription, Violation};
 use shared::table::storage::KeyKind;
@@ -8,7 +8,7 @@ use super::{Patient, Scan};
 use crate::commands::progress::Progress;
 use crate::commands::{Failure, Line, Output, question, tell};
 
-/// What a strongly consistent read of one unit reads.
+/// How many bytes a strongly consistent read unit covers.
 const BYTES_A_READ_UNIT: u64 = 4096;
 
 pub(super) async fn check(
@@ -35,7 +35,7 @@ pub(super) async fn check(
         report.add(Check::new("invariants", State::Ok, format!("all hold: {items} items, {cost}")));
         return Ok(());
     }
-    // A claim of another address is repaired only where the user has its own.
+    // A claim of another address is repaired only if the user also has its own claim.
     violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
     let repair = match patient.scan {
         Scan::None | Scan::Look => false,
@@ -50,7 +50,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Says what would be done and asks for it.
+/// Says what would be done and asks for permission.
 fn agreed(violations: &[Violation]) -> bool {
     let repairs: Vec<_> = violations.iter().map(Words::of).filter(|words| words.repair.is_some()).collect();
     if repairs.is_empty() {
@@ -59,10 +59,10 @@ fn agreed(violations: &[Violation]) -> bool {
     for Words { found, repair, .. } in &repairs {
         tell(&Line::from(format!("{found}: {}", repair.as_deref().unwrap_or_default())));
     }
-    question::agreed(&format!("Do that, {} in all?", repairs.len()))
+    question::agreed(&format!("Make these repairs ({} in all)?", repairs.len()))
 }
 
-/// How far an examination is, phase by phase.
+/// The progress of an examination, phase by phase.
 struct Phases {
     /// About how many items there are.
     items: u64,
@@ -96,11 +96,11 @@ impl Phases {
     }
 }
 
-/// How a violation is put.
+/// How a violation is described.
 struct Words {
     check: String,
     found: String,
-    /// What a repair does; `None` where a person has to decide.
+    /// What a repair does; `None` if a person has to decide.
     repair: Option<String>,
     /// What a person can do.
     by_hand: Option<String>,
@@ -113,13 +113,13 @@ impl Words {
         match violation {
             Violation::ClaimWithoutUser { email, user_id } => {
                 new("claim without user", format!("{email} is claimed for {user_id}, who is not there"))
-                    .repaired_by("delete the claim, which keeps everybody else from the address")
+                    .repaired_by("delete the claim, because it blocks the address for everybody else")
             }
             Violation::ClaimOfAnotherAddress { email, user_id, own } => new(
                 "claim of another address",
                 format!("{email} is claimed for {user_id}, whose address is {own}"),
             )
-            .repaired_by("delete the claim, once the user has that of its own address"),
+            .repaired_by("delete the claim, if the user has the claim of its own address"),
             Violation::UserWithoutClaim { user_id, email } => {
                 new("user without claim", format!("{email}, the address of {user_id}, is claimed for nobody"))
                     .repaired_by("claim it for the user, if it is still free")
@@ -128,7 +128,7 @@ impl Words {
                 "user with another's claim",
                 format!("{email}, the address of {user_id}, is claimed for {holder}"),
             )
-            .by_hand("decide whose it is, and correct or delete the other user by hand"),
+            .by_hand("decide whose address it is, and correct or delete the other user by hand"),
             Violation::CredentialWithoutUser { user_id } => {
                 new("credential without user", format!("a password of {user_id}, who is not there"))
                     .repaired_by("delete the credential")

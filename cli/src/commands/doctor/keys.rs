@@ -12,9 +12,9 @@ use shared::table::StoredSigningKeys;
 use super::report::{Check, Report, State};
 use crate::commands::Failure;
 
-/// Keys are fetched every five minutes: then two times were missed.
+/// Keys are fetched every five minutes, so at this age two fetches were missed.
 const LATE: Duration = Duration::from_mins(15);
-/// The age at which the template's alarm fires, unless it is told another.
+/// The age at which the template's alarm fires by default.
 const TOO_OLD: Duration = Duration::from_mins(30);
 
 const REFRESH: &str =

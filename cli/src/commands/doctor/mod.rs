@@ -22,14 +22,14 @@ use settings::Settings;
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// The functions' settings, NAME=value lines or JSON as AWS gives them; `-` for standard input. Without it
-    /// those of the local system, or for a table elsewhere the environment
+    /// The functions' settings, NAME=value lines or JSON as AWS gives them; `-` for standard input. Default: those of
+    /// the local system, or for another table the environment
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// An access token to be explained; `-` for standard input
+    /// An access token to explain; `-` for standard input
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Read the whole table and look for what does not hold in it
+    /// Read the whole table and look for inconsistencies
     #[arg(long)]
     scan: bool,
     /// Repair what a scan finds
@@ -42,7 +42,7 @@ pub(super) struct Doctor {
     table: TableArguments,
 }
 
-/// What is to be examined.
+/// What to examine.
 struct Patient {
     table: operator::table::OperatorTable,
     is_local: bool,
@@ -50,16 +50,16 @@ struct Patient {
     scan: Scan,
 }
 
-/// What is done about the table's items.
+/// What to do with the table's items.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scan {
     /// Nothing.
     None,
-    /// They are looked at.
+    /// Check them.
     Look,
-    /// They are looked at, and repaired if a person agrees.
+    /// Check them, and repair them if a person agrees.
     AskAndRepair,
-    /// They are looked at and repaired.
+    /// Check and repair them.
     Repair,
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure
 }
 
 impl Patient {
-    /// Ends early where the table cannot be used.
+    /// Ends early if the table cannot be used.
     async fn examine(
         &self,
         settings: &Settings,
@@ -108,7 +108,7 @@ impl Patient {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let config = settings.check(self.table.name(), report);
-        // Before all other calls: DynamoDB refuses those of a clock that is too far off.
+        // Before all other calls: DynamoDB refuses calls if the clock is too far off.
         report.add(clock::check(self.table.clock_skew(&self.clock).await));
         let Some(description) = table::check(&self.table, self.is_local, report).await? else {
             return Ok(());
@@ -127,12 +127,8 @@ impl Patient {
             }
             (Some(_), None) => {
                 report.add(
-                    Check::new(
-                        "token",
-                        State::Warning,
-                        "not looked at: the settings are not right or not known",
-                    )
-                    .advise("give the settings with --settings"),
+                    Check::new("token", State::Warning, "not looked at: the settings are wrong or unknown")
+                        .advise("give the settings with --settings"),
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! What was found: a line each, or JSON with stable fields.
+//! The findings: one line each, or JSON with stable fields.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::commands::{Failure, Line, Output, escaped, print};
 /// How many findings of one kind a screen shows; JSON has all.
 const MAX_OF_A_KIND: usize = 10;
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Check {
@@ -33,7 +33,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// A mark and a word: neither is by its colour alone.
+    /// A mark and a word, so that colour is not the only difference.
     fn mark(self) -> (&'static str, Style) {
         let coloured = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
         match self {
@@ -100,12 +100,12 @@ impl Report {
         print(lines)
     }
 
-    /// Fails where anything is wrong.
+    /// Fails if anything is wrong.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         match self.0.iter().filter(|check| check.state == State::Wrong).count() {
             0 => Ok(()),
-            1 => Err(Failure::refused("one thing is wrong: what to do stands under it")),
-            wrong => Err(Failure::refused(format!("{wrong} things are wrong: what to do stands under each"))),
+            1 => Err(Failure::refused("one thing is wrong: the advice is below it")),
+            wrong => Err(Failure::refused(format!("{wrong} things are wrong: the advice is below each"))),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) enum Settings {
 }
 
 impl Settings {
-    /// Reads NAME=value lines, or JSON: an object of texts, alone or where AWS has it in its answers.
+    /// Reads NAME=value lines, or JSON: an object of texts, either alone or nested as in AWS's answers.
     pub(super) fn of_text(text: &str) -> Result<Self, String> {
         if !text.trim_start().starts_with('{') {
             return of_lines(text).map(Self::Given);
@@ -37,12 +37,12 @@ impl Settings {
         }
     }
 
-    /// The inline keys, where there are any.
+    /// The inline keys, if there are any.
     pub(super) fn signing_keys(&self, table: &str) -> Option<String> {
         self.get(table, "SIGNING_KEYS").filter(|keys| !keys.trim().is_empty())
     }
 
-    /// Reads them; `None` where they cannot be used.
+    /// Reads them; `None` if they cannot be used.
     pub(super) fn check(&self, table: &str, report: &mut Report) -> Option<AppSettings> {
         const HOW: &str = "take them from a function that takes tokens, such as get-profile: \
                            docs/operations.md, \"Is an installation right?\"";
@@ -86,7 +86,7 @@ impl Settings {
         Some(config)
     }
 
-    /// Names that no function asks for, and that look as if one should.
+    /// Names that no function reads but that look like a setting.
     fn warn_of_strangers(&self, asked: &BTreeSet<String>, report: &mut Report) {
         let Self::Given(settings) = self else { return };
         let first_word = |name: &str| name.split('_').next().unwrap_or_default().to_owned();

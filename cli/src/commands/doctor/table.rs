@@ -11,7 +11,7 @@ fn lacking(is_local: bool) -> State {
     if is_local { State::Note } else { State::Wrong }
 }
 
-/// `None` where there is no table.
+/// `None` if there is no table.
 pub(super) async fn check(
     table: &OperatorTable,
     is_local: bool,

@@ -1,4 +1,4 @@
-//! A token, claim by claim, and what each endpoint makes of it.
+//! Explains a token claim by claim, and shows each endpoint's verdict.
 
 use operator::token::{Explanation, Standing};
 use serde_json::json;
@@ -73,7 +73,7 @@ fn of_error(error: &Error) -> (State, String) {
         ErrorKind::TokenMissing | ErrorKind::TokenInvalid => (State::Note, format!("refuses it, 401: {why}")),
         ErrorKind::RoleMissing => (State::Note, format!("refuses it, 403: {why}")),
         ErrorKind::NotFound => {
-            (State::Ok, "opens: 404, for the table has no such member of the organization".to_owned())
+            (State::Ok, "opens: 404, because the table has no such member of the organization".to_owned())
         }
         ErrorKind::Invalid(errors) => {
             let said = errors.fields().iter().map(|(field, said)| format!("{field}: {}", said.join(" ")));

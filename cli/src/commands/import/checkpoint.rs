@@ -1,4 +1,4 @@
-//! How far an import is, kept beside its file so that the same command goes on after a kill.
+//! The progress of an import, stored beside its file so that the same command continues after a kill.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Counts;
 
-/// Where and what is imported. Anything else begins anew.
+/// What is imported, and where to. If this differs, the import starts from the beginning.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Job {
@@ -32,9 +32,9 @@ impl Job {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Position {
-    /// What became of the rows so far.
+    /// The outcome of the rows so far.
     pub(super) counts: Counts,
-    /// How much of the report is about them.
+    /// The length of the report about them.
     pub(super) report_bytes: u64,
 }
 
@@ -45,7 +45,7 @@ struct Content {
     position: Position,
 }
 
-/// The note of how far an import is.
+/// The file with the progress of an import.
 pub(super) struct Checkpoint {
     path: PathBuf,
     job: Job,
@@ -56,13 +56,13 @@ impl Checkpoint {
         Self { path: with_ending(file, "import-progress"), job }
     }
 
-    /// Where the same job was, if it was interrupted.
+    /// The progress of the same job, if it was interrupted.
     pub(super) fn read(&self) -> Option<Position> {
         let content: Content = serde_json::from_slice(&fs::read(&self.path).ok()?).ok()?;
         (content.job == self.job).then_some(content.position)
     }
 
-    /// Notes how far it is; a kill meanwhile leaves the note before.
+    /// Stores the progress. A kill during this leaves the previous file.
     pub(super) fn write(&self, position: &Position) -> io::Result<()> {
         let draft = with_ending(&self.path, "draft");
         let content = Content { job: self.job.clone(), position: position.clone() };
@@ -70,7 +70,7 @@ impl Checkpoint {
         fs::rename(&draft, &self.path)
     }
 
-    /// Takes the note away: the import is done.
+    /// Removes the file, because the import is done.
     pub(super) fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -32,10 +32,10 @@ const ROWS_AT_ONCE: usize = 100;
 pub(super) struct Import {
     /// CSV or JSON with our field names or a provider's; gzip is read too
     file: PathBuf,
-    /// Say what would become of each row; write nothing
+    /// Report the outcome of each row; write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Where users go whose row names no organization
+    /// The organization of users whose row names none
     #[arg(long, value_name = "ID", value_parser = parse::<OrganizationId>)]
     organization: Option<OrganizationId>,
     /// Who wrote it: users, auth0, keycloak, cognito, firebase, clerk, okta, kinde, fusionauth
@@ -44,7 +44,7 @@ pub(super) struct Import {
     /// Hashes by e-mail address, if they came apart
     #[arg(long, value_name = "FILE")]
     password_hashes: Option<PathBuf>,
-    /// Take over addresses that were never verified
+    /// Accept addresses that were never verified
     #[arg(long)]
     accept_unverified: bool,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(super) struct Import {
     /// Where the report goes, if not to <FILE>.report.csv
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Begin an interrupted import anew
+    /// Start an interrupted import from the beginning
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -68,15 +68,15 @@ struct Reading {
     /// The first or last name of users who have none
     #[arg(long, value_name = "NAME", value_parser = parse::<PersonName>, conflicts_with = "names_from_addresses")]
     default_name: Option<PersonName>,
-    /// Make missing names of the address before its @
+    /// Make missing names from the part before the @
     #[arg(long)]
     names_from_addresses: bool,
-    /// Take CSV cells as they are, after `export --raw`
+    /// Read CSV cells as they are, after `export --raw`
     #[arg(long)]
     raw: bool,
 }
 
-/// What became of the rows.
+/// The outcome of the rows.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Counts {
@@ -90,7 +90,7 @@ struct Counts {
     skipped: u64,
     /// Disabled users that were not skipped.
     disabled: u64,
-    /// Users whose password could not be taken over.
+    /// Users whose password could not be imported.
     passwords_not_taken_over: u64,
 }
 
@@ -101,7 +101,7 @@ struct View {
     dry_run: bool,
     #[serde(flatten)]
     counts: Counts,
-    /// Columns and members that are not read, with the number of rows that have something there.
+    /// Ignored columns and members, with the number of rows that have a value there.
     not_read: Vec<NotRead>,
     report: Option<String>,
 }
@@ -257,11 +257,11 @@ struct Importer {
     seen: Option<HashSet<NormalizedEmail>>,
     skip_disabled: bool,
     counts: Counts,
-    /// What the report will say of the rows at hand.
+    /// The report's lines about the current rows.
     told: Vec<Told>,
 }
 
-/// What became of a row: its line, `refused`, `skipped` or `note`, the field it is about, a sentence.
+/// The outcome of a row: its line, `refused`, `skipped` or `note`, the field, and a sentence.
 struct Told {
     line: u64,
     outcome: &'static str,
@@ -325,7 +325,7 @@ impl Importer {
         self.tell(line, "skipped", "", reason);
     }
 
-    /// Says that a password could not be taken over, unless the file of hashes has it.
+    /// Reports that a password could not be imported, unless the file of hashes has it.
     fn tell_lost_password(&mut self, line: u64, account: &Account, lost: Option<LostPassword>) {
         let lost = match self.hashes.get(account.imported.user.email.normalized()) {
             None => lost,
@@ -338,7 +338,7 @@ impl Importer {
         }
     }
 
-    /// Those of the accounts whose organizations exist.
+    /// The accounts whose organizations exist.
     async fn with_organizations(
         &mut self,
         accounts: Vec<(u64, Box<Account>)>,
@@ -453,11 +453,11 @@ impl Importer {
     }
 
     fn tell(&mut self, line: u64, outcome: &'static str, field: &'static str, reason: &str) {
-        // People look at the report on a terminal too, and a reason may name a member of the file.
+        // People also read the report on a terminal, and a reason may contain a name from the file.
         self.told.push(Told { line, outcome, field, reason: escaped(reason) });
     }
 
-    /// Writes what is told of some rows, in their order.
+    /// Writes the lines about some rows, in their order.
     fn report(&mut self) -> Result<(), Failure> {
         self.told.sort_by_key(|told| told.line);
         for Told { line, outcome, field, reason } in self.told.drain(..) {

@@ -1,10 +1,10 @@
-//! The file that says which rows are not as they should be, and why.
+//! The file that lists the rows with problems, and why.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The report of an import: a CSV file, made when there is something to say.
+/// The report of an import: a CSV file, created only if there is something to report.
 pub(super) struct Report {
     path: PathBuf,
     file: Option<File>,
@@ -12,12 +12,12 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// A report that goes on after its first `bytes`; with 0 of them, anew.
+    /// A report that continues after its first `bytes`; with 0, a new one.
     pub(super) fn open(path: &Path, bytes: u64) -> io::Result<Self> {
         let mut report = Self { path: path.to_owned(), file: None, bytes: 0 };
         if bytes > 0 {
             let mut file = OpenOptions::new().write(true).open(path)?;
-            // What was said after the last note of how far it was will be said again.
+            // Lines after the last stored progress will be written again.
             file.set_len(bytes)?;
             file.seek(SeekFrom::End(0))?;
             report.file = Some(file);
@@ -28,7 +28,7 @@ impl Report {
         Ok(report)
     }
 
-    /// Adds a row: what became of it, which field it is about, and a sentence without what the field holds.
+    /// Adds a row: its outcome, the field, and a sentence without the field's value.
     pub(super) fn add(&mut self, line: u64, outcome: &str, field: &str, reason: &str) -> io::Result<()> {
         let file = if let Some(file) = &mut self.file {
             file
@@ -41,12 +41,12 @@ impl Report {
         Ok(())
     }
 
-    /// How much is written.
+    /// The number of bytes written.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The file, if there was something to say.
+    /// The file, if there was something to report.
     pub(super) fn written(&self) -> Option<&Path> {
         self.file.as_ref().map(|_| self.path.as_path())
     }

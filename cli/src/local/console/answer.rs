@@ -1,4 +1,4 @@
-//! The console's answers: pages and files, each with the headers that keep it to itself.
+//! The console's answers: pages and files, each with the headers that protect it.
 
 use askama::Template;
 use bytes::Bytes;
@@ -9,12 +9,12 @@ use shared::Error;
 
 pub(in crate::local) use crate::local::server::Answer as HttpAnswer;
 
-/// What a page may load, and from where: nothing but what it is given here.
+/// What a page may load, and from where. Everything else is forbidden.
 #[derive(Clone, Copy)]
 pub(super) enum Policy {
     /// The style sheet and the icon.
     Page,
-    /// Those, Swagger UI with the pictures that its style sheet has in itself, and requests to this very server.
+    /// The same, Swagger UI with the pictures inside its style sheet, and requests to this server.
     Reference,
 }
 
@@ -35,9 +35,9 @@ impl Policy {
 
 /// Why a page is not shown.
 pub(super) enum Refusal {
-    /// What was asked is wrong: a sentence that says so.
+    /// The request is wrong: a sentence that says why.
     Invalid(String),
-    /// There is nothing of the kind: a sentence that says so.
+    /// Nothing was found: a sentence that says what.
     NotFound(String),
     /// The table, or a defect.
     Failed(Error),
@@ -60,7 +60,7 @@ pub(super) fn page(
     Ok(answer(status, "text/html; charset=utf-8", policy, html.into()))
 }
 
-/// Sends the reader on to a page.
+/// Redirects the reader to a page.
 pub(super) fn redirect(to: &str) -> Result<HttpAnswer, Refusal> {
     let location = HeaderValue::from_str(to).map_err(|_| Error::defect("a link was no header's value"))?;
     let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", Policy::Page, Bytes::new());
@@ -105,7 +105,7 @@ fn answer(status: StatusCode, content_type: &'static str, policy: Policy, body: 
         (header::CONTENT_SECURITY_POLICY, policy.text()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        // No page of another origin may take the answer in, as a script or a picture, whatever it is.
+        // No page of another origin may embed the answer as a script or a picture.
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in headers {

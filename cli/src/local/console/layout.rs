@@ -39,7 +39,7 @@ impl Layout<'static> {
 }
 
 impl<'a> Layout<'a> {
-    /// The frame of what was found, or was not.
+    /// The frame of a search's result.
     pub(super) fn of_search(searched: &'a str) -> Self {
         Self { path: SEARCH, searched }
     }

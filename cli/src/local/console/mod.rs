@@ -1,5 +1,5 @@
-//! The console: the reference of the API, to try it with, and pages over the table. It belongs to the local system
-//! alone, answers this machine alone, and changes nothing.
+//! The console: a reference in which one can try the API, and pages about the table. Only the local system has it. It
+//! answers only this machine, and changes nothing.
 
 mod answer;
 mod layout;
@@ -35,11 +35,11 @@ pub(super) struct Console {
     pub(super) clock: Clock,
     /// The limit of the public endpoint.
     pub(super) exists_limit: RateLimit,
-    /// What the API was asked lately.
+    /// The last requests to the API.
     pub(super) requests: RequestLog,
 }
 
-/// What a page is asked for.
+/// The parameters of a page.
 struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -54,7 +54,7 @@ impl Query {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that must be right where it is given.
+    /// An optional parameter that must be valid.
     fn parsed<T: std::str::FromStr<Err = shared::model::Invalid>>(
         &self,
         name: &'static str,
@@ -63,7 +63,7 @@ impl Query {
         parsed.map_err(|why| Refusal::Invalid(format!("`{name}` {why}.")))
     }
 
-    /// A parameter that must be given.
+    /// A required parameter.
     fn required<T: std::str::FromStr<Err = shared::model::Invalid>>(
         &self,
         name: &'static str,
@@ -73,7 +73,7 @@ impl Query {
 }
 
 impl Console {
-    /// Answers a request for the console. `None` where it is for something else.
+    /// Answers a request for the console. `None` if it is for something else.
     pub(super) async fn answer(&self, head: &Parts, peer: IpAddr) -> Option<HttpAnswer> {
         let path = head.uri.path();
         if head.method != Method::GET || !(path == "/" || path.starts_with("/console/")) {

@@ -46,10 +46,10 @@ struct OrganizationPage {
     rest: Option<String>,
 }
 
-/// What a user is in an organization.
+/// A user's relation to an organization.
 struct Person {
     id: UserId,
-    /// Empty where there is no such user.
+    /// Empty if there is no such user.
     name: String,
     membership: Option<(String, UserId)>,
     customer_number: Option<String>,
@@ -87,7 +87,7 @@ pub(super) async fn one(console: &Console, query: &Query) -> Result<HttpAnswer, 
     answer::page(StatusCode::OK, Policy::Page, &page)
 }
 
-/// The items of a user come one after the other, so the last row is the user's, or there is none yet.
+/// The items of a user are adjacent, so the last row is the user's, or the user has no row yet.
 fn person(people: &mut Vec<Person>, id: UserId, say: impl FnOnce(&mut Person)) {
     let mut person = match people.pop() {
         Some(last) if last.id == id => last,

@@ -30,12 +30,12 @@ struct Client {
     /// How many requests of the window were admitted.
     admitted: usize,
     last_at: String,
-    /// When the next is admitted, where that is not now.
+    /// When the next request is admitted, if not now.
     free_at: Option<(u64, String)>,
 }
 
 impl Client {
-    /// What the limiter would say of a client whose requests were admitted then, the newest first.
+    /// The limiter's state for a client whose requests were admitted at these times, newest first.
     fn at(
         now: Timestamp,
         limit: RateLimit,
@@ -44,7 +44,7 @@ impl Client {
         admitted: &[Timestamp],
     ) -> Self {
         let counts = |time: &&Timestamp| **time > now - limit.window && **time <= now + limit.window;
-        // The oldest of as many as are admitted in a window makes room when it leaves the window.
+        // When the oldest request of a full window leaves it, there is room for one more.
         let in_the_way = admitted.get(usize::from(limit.limit).saturating_sub(1)).filter(counts);
         let free_at = in_the_way.map(|time| *time + limit.window);
         Self {
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// All clients that were counted and are not swept yet.
+/// All clients that were counted and not deleted yet.
 pub(super) async fn list(console: &Console, query: &Query) -> Result<HttpAnswer, Refusal> {
     let (now, limit) = (console.clock.now(), console.exists_limit);
     let reading = reading::read(&console.table, query.parsed("after")?, |rows, record| {
@@ -77,7 +77,7 @@ pub(super) async fn list(console: &Console, query: &Query) -> Result<HttpAnswer,
     answer::page(StatusCode::OK, Policy::Page, &page)
 }
 
-/// Rounded up, so that who waits that long has waited long enough.
+/// Rounded up, so that a client that waits this long is admitted.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

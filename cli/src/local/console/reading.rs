@@ -1,4 +1,4 @@
-//! Lists out of the whole table, which no index leads to: read page by page, as far as one page of the console needs.
+//! Lists that have no index: read from the whole table, page by page, until one page of the console is full.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::layout;
 
 /// How many rows a page shows.
 const MAX_ROWS: usize = 50;
-/// How long a page reads on before it shows what it has.
+/// How long a page continues to read before it shows what it has.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// Some rows of a list, and how they were found.
@@ -29,9 +29,9 @@ pub(super) struct Scan {
     pub(super) calls: usize,
     /// What is wrong with items that cannot be read.
     pub(super) broken: Vec<String>,
-    /// Whether it began in the middle.
+    /// Whether reading began in the middle.
     pub(super) continued: bool,
-    /// Where the list goes on.
+    /// Where the list continues.
     next: Option<RecordPageStart>,
 }
 
@@ -43,7 +43,7 @@ impl Scan {
     }
 }
 
-/// Reads on from `start` until a page is full: `add` adds what a record says to the rows, if anything.
+/// Reads from `start` until a page is full. `add` adds a record to the rows, if it belongs there.
 pub(super) async fn read<T>(
     table: &OperatorTable,
     start: Option<RecordPageStart>,

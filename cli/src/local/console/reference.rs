@@ -1,4 +1,4 @@
-//! The reference of the API: Swagger UI on the contract, with tokens of the demo data at hand.
+//! The reference of the API: Swagger UI on the contract, with tokens of the demo data.
 
 use askama::Template;
 use hyper::StatusCode;

@@ -1,4 +1,4 @@
-//! What the API was asked lately, and which calls to the table each request made.
+//! The last requests to the API, and the calls to the table that each made.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -20,7 +20,8 @@ const MAX_REQUESTS: usize = 100;
 const MAX_PATH: usize = 80;
 
 tokio::task_local! {
-    /// The operations that the request under way has called, each with how often, in the order of their first call.
+    /// The operations that the current request has called, each with its number of calls, in the order of the first
+    /// call.
     static CALLS: RefCell<Vec<(String, usize)>>;
 }
 
@@ -81,12 +82,12 @@ struct RequestsPage {
 }
 
 impl RequestLog {
-    /// None yet, by this clock.
+    /// An empty list that uses this clock.
     pub(in crate::local) fn new(clock: Clock) -> Self {
         Self { clock, requests: Mutex::default() }
     }
 
-    /// Lets a request be answered, and remembers it.
+    /// Waits for the answer to a request, and remembers both.
     pub(in crate::local) async fn watch(
         &self,
         head: &Parts,

@@ -17,7 +17,7 @@ struct SearchPage<'a> {
     both: Option<(User, Organization)>,
 }
 
-/// Sends the reader on to the one that is meant, or shows what there is.
+/// Redirects to the only match, or shows all matches.
 pub(super) async fn find(console: &Console, query: &Query) -> Result<HttpAnswer, Refusal> {
     let searched = query.text("q").unwrap_or_default().trim();
     if let Ok(email) = searched.parse::<Email>()

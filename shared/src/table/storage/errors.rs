@@ -1,4 +1,4 @@
-//! What a call to the table can come back with besides its answer.
+//! The errors of a call to the table.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::Error;
 
-/// The error codes that say that a request of ours was wrong: defects. Everything else that is not
-/// handled where the call is made says that the table could not be used: unavailable.
+/// The error codes which say that our request was wrong: defects. Every other error that the caller does not handle
+/// means that the table could not be used: unavailable.
 const DEFECTS: &[&str] = &[
     "ValidationException",
     "SerializationException",
@@ -15,7 +15,7 @@ const DEFECTS: &[&str] = &[
     "ItemCollectionSizeLimitExceededException",
 ];
 
-/// Sorts a failed call. What an exception says may quote keys, so the log gets its code alone.
+/// Classifies a failed call. An exception's message may quote keys, so the log gets only its code.
 pub fn from_sdk_error<E, R>(operation: &str, error: &SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

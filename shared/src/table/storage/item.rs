@@ -1,4 +1,4 @@
-//! Items, read into types. An item that is not what it should be is a defect that names its kind.
+//! Items, read into types. An invalid item is a defect that names its kind.
 
 use std::collections::HashMap;
 use std::str::FromStr;

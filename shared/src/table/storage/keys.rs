@@ -1,7 +1,7 @@
 //! The table's keys: the only place that spells `PK` and `SK`.
 //!
-//! An id holds no `#`, so the parts of a key are told apart; what may hold one (a normalized
-//! e-mail address, a client's address) is always the last part.
+//! An id contains no `#`, so the parts of a key are unambiguous. A value that may contain one (a normalized e-mail
+//! address, a client's address) is always the last part.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -34,7 +34,7 @@ impl Condition {
     pub const PRESENT: &str = "attribute_exists(PK)";
 }
 
-/// What kind of item a key is of.
+/// The kind of item that a key belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum KeyKind {
@@ -128,7 +128,7 @@ impl Key {
         ("SK = :organization", AttributeValue::S(ORGANIZATION.to_owned()))
     }
 
-    /// Reads a key back. `None` where it is not one that this module spells.
+    /// Parses a key. `None` if this module does not write such keys.
     #[must_use]
     pub fn parse(partition: &str, sort: &str) -> Option<Self> {
         let kind = match (partition.split_once('#'), sort.split_once('#')) {
@@ -181,7 +181,7 @@ impl Key {
     }
 }
 
-/// A key may be made of an e-mail address or a client's address, so it is not shown.
+/// A key may contain an e-mail address or a client's address, so it is not shown.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({:?})", self.kind)

@@ -12,10 +12,10 @@ use super::keys::{Condition, Key, KeyKind};
 use super::{Table, errors};
 use crate::error::Error;
 
-/// How often a transaction is tried that others get in the way of.
+/// How often a transaction is tried if others conflict with it.
 pub const MAX_CONFLICT_ROUNDS: u32 = 8;
 
-/// What a [`Transaction`] came to.
+/// The outcome of a [`Transaction`].
 pub enum CommitOutcome {
     /// Every part was written.
     Committed,
@@ -123,9 +123,8 @@ impl Transaction {
         self
     }
 
-    /// Commits, again and again with growing random pauses while others are at the same items. Each
-    /// round is a transaction of its own, with a new token; the tries that the SDK makes of one round
-    /// share theirs, by which DynamoDB knows them for one.
+    /// Commits. If other transactions conflict, tries again with growing random pauses. Each round is a new transaction
+    /// with a new token. The SDK's tries of one round share a token, so that DynamoDB applies them once.
     pub async fn commit(self) -> Result<CommitOutcome, Error> {
         let (kinds, parts): (Vec<_>, Vec<_>) = self.parts.into_iter().unzip();
         let parts = parts.into_iter().collect::<Result<Vec<_>, _>>();
@@ -145,7 +144,7 @@ impl Transaction {
                         return Ok(CommitOutcome::Refused(refusal));
                     }
                 }
-                // Our token was another transaction's: nothing of this one was written.
+                // Another transaction has used our token: nothing of this one was written.
                 Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {}
                 _ => return Err(errors::from_sdk_error("TransactWriteItems", &error)),
             }
@@ -157,7 +156,7 @@ impl Transaction {
 /// Reads a cancelled transaction reason by reason, in the order of its parts
 /// (DynamoDB API Reference, `TransactWriteItems`, "Cancellation reason codes").
 ///
-/// `None` where nothing but other transactions stood in the way.
+/// `None` if only other transactions were in the way.
 fn read(kinds: &[KeyKind], reasons: &[CancellationReason]) -> Result<Option<Refusal>, Error> {
     let mut refused = Vec::new();
     let mut conflict = false;
