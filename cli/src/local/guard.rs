@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_container_reaches_the_table_under_dockers_name() {
-        let table = |headers: &[(&str, &str)], peer: &str| check_table(&head("/", headers), peer.parse().unwrap());
+        let table =
+            |headers: &[(&str, &str)], peer: &str| check_table(&head("/", headers), peer.parse().unwrap());
         let host = ("host", "host.docker.internal:8000");
         assert_eq!(table(&[host], LOCAL), Ok(()));
         assert_eq!(table(&[("host", "localhost:8000")], LOCAL), Ok(()));
