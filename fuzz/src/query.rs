@@ -1,11 +1,9 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use serde_json::json;
 use shared::error::ErrorKind;
+use shared::http::{RawQuery, Request};
 use shared::model::Invalid;
-
-use super::request;
 
 /// Any text: what a parameter is before it is parsed.
 struct Text(String);
@@ -20,7 +18,9 @@ impl FromStr for Text {
 
 /// What the query string `raw` gives for a name; otherwise the field that is wrong.
 fn read(raw: &str, name: &'static str) -> Result<String, &'static str> {
-    let request = request(json!({ "rawQueryString": raw }));
+    let mut request = lambda_http::Request::default();
+    request.extensions_mut().insert(RawQuery(raw.to_owned()));
+    let request = Request::from(request);
     let error = match request.query().and_then(|query| query.required::<Text>(name)) {
         Ok(Text(text)) => return Ok(text),
         Err(error) => error,

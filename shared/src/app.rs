@@ -6,10 +6,9 @@ use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
-use crate::auth::{Caller, Policy, SigningKeySource, TokenSettings, TokenVerifier};
+use crate::auth::{SigningKeySource, TokenSettings, TokenVerifier};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
-use crate::http::Request;
 use crate::model::{Password, PasswordHash, PasswordHasher, RateLimit, UserId};
 use crate::settings::{SettingsError, SettingsReader};
 use crate::table::{RateLimiter, Table};
@@ -60,12 +59,6 @@ impl App {
         if let Err(error) = done {
             tracing::warn!(cause = error.log(), "the table could not be read at start-up");
         }
-    }
-
-    /// The bearer of the request's token, if it carries the policy's role: see [`TokenVerifier::authorize`].
-    pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
-        let tokens = self.tokens.as_ref().ok_or_else(|| Error::defect("this function takes no tokens"))?;
-        tokens.authorize(request, policy).await
     }
 
     /// What verifies tokens; `None` in a function that takes none.

@@ -11,6 +11,7 @@ mod signatures;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -226,9 +227,9 @@ async fn an_authorization_header_is_one_of_a_bearer_token() {
 pub struct Stage {
     world: World,
     keys: Vec<Box<dyn KeyPair>>,
-    stored: App,
-    inline_public: App,
-    inline_secret: App,
+    stored: Arc<App>,
+    inline_public: Arc<App>,
+    inline_secret: Arc<App>,
     /// Where a token says that its keys are. Nobody may ever come.
     bait: TcpListener,
 }
@@ -253,7 +254,7 @@ impl Stage {
         Self { stored: world.app(&[]), inline_public, inline_secret, world, keys, bait }
     }
 
-    fn app(&self, keys: Keys) -> &App {
+    fn app(&self, keys: Keys) -> &Arc<App> {
         match keys {
             Keys::Stored => &self.stored,
             Keys::InlinePublic => &self.inline_public,

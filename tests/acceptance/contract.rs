@@ -9,7 +9,7 @@ use std::time::Duration;
 use jsonschema::Validator;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shared::Endpoint;
+use shared::{Access, Endpoint};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::document;
@@ -264,7 +264,7 @@ fn the_contract_has_every_endpoint_under_the_name_of_its_function_and_with_its_r
         let hyphenated = |c: char| if c.is_uppercase() { format!("-{}", c.to_lowercase()) } else { c.into() };
         let id: String = operation.id.chars().map(hyphenated).collect();
         assert_eq!(id, endpoint.name);
-        let role = endpoint.policy.map(|policy| vec![policy.role().to_owned()]);
+        let role = endpoint.policy().map(|policy| vec![policy.role().to_owned()]);
         assert_eq!(operation.roles, role, "{}", endpoint.name);
     }
     assert_eq!(CONTRACT.document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -278,7 +278,7 @@ async fn every_status_of_every_operation_is_answered() {
     let app = world.app(&[]);
     let body = |email: &str| json!({ "FirstName": "A", "LastName": "B", "Email": email }).to_string();
     for endpoint in ENDPOINTS {
-        let role = endpoint.policy.map_or("Admin", |policy| policy.role());
+        let role = endpoint.policy().map_or("Admin", |policy| policy.role());
         let right = |user: &str| {
             Invocation::of(endpoint)
                 .bearer(&world.bearer(role, JANE, ACME))
@@ -305,7 +305,9 @@ async fn every_status_of_every_operation_is_answered() {
                     right.at_address("192.0.2.1")
                 }
                 (500, "check-user-exists") => right.at_address("no address"),
-                (500, _) => Invocation::of(Endpoint { handler: |_, _| panic!("a defect"), ..endpoint }),
+                (500, _) => {
+                    Invocation::of(Endpoint { access: Access::Public(|_, _| panic!("a defect")), ..endpoint })
+                }
                 (503, _) => right.time_left(Duration::ZERO),
                 _ => panic!("what is a {status} of {}?", endpoint.name),
             };

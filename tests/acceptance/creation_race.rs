@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
-use shared::App;
 use shared::table::Table;
 
 use crate::endpoints::TRANSACTION;
@@ -95,7 +94,7 @@ impl Race {
         }
         // The least that a hash may cost: it is not what this is about.
         let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
-        let app: App = harness::app(table.clone(), world.system.clock().clone(), &cheap);
+        let app = harness::app(table.clone(), world.system.clock().clone(), &cheap);
         Invocation::of(endpoint("POST /api/users"))
             .bearer(&world.admin(ORGANIZATIONS[writer]))
             .body(&body.to_string())

@@ -25,7 +25,7 @@ use crate::identity_providers::{ACCOUNT, key, providers, token};
 use crate::key_pairs::KeyPair as _;
 
 /// What is said of a token agrees with what an endpoint answered to it.
-pub async fn assert_explained(app: &App, token: &str, endpoint: Endpoint, status: u16) {
+pub async fn assert_explained(app: &Arc<App>, token: &str, endpoint: Endpoint, status: u16) {
     let explanation = operator::token::explain(app.token_verifier().unwrap(), token).await;
     let of = |standing| explanation.findings.iter().find(move |finding| finding.standing == standing);
     let refused = of(Standing::Refused);
@@ -48,7 +48,8 @@ pub async fn assert_explained(app: &App, token: &str, endpoint: Endpoint, status
         403 => {
             let roles = explanation.findings.iter().find(|finding| finding.subject == "roles").unwrap();
             let opens = roles.found.rsplit(": the role ").next().unwrap();
-            let opens = roles.standing == Standing::Right && opens.contains(endpoint.policy.unwrap().role());
+            let opens =
+                roles.standing == Standing::Right && opens.contains(endpoint.policy().unwrap().role());
             assert!(refused.is_none() && !opens, "403, but {}", roles.found);
         }
         _ => assert!(refused.is_none() && !lacks("roles"), "{status}, and not a word of why not"),

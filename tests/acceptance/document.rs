@@ -160,17 +160,11 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "Most endpoints in this section require an Admin policy.",
-                &[
-                    "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
-                    "authorization::the_policy_that_an_endpoint_declares_is_the_one_that_it_demands",
-                ],
+                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
             ),
             (
                 "The sole exception is GET /api/users/profile, which requires a Customer-scoped token, and GET /api/users/exists, which is public and requires no authentication at all.",
-                &[
-                    "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
-                    "authorization::the_policy_that_an_endpoint_declares_is_the_one_that_it_demands",
-                ],
+                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
             ),
         ],
     ),

@@ -170,7 +170,7 @@ fn every_place_that_must_know_of_an_endpoint_does() {
         }
     }
     let secured: Vec<_> =
-        ENDPOINTS.iter().filter(|endpoint| endpoint.policy.is_some()).map(|endpoint| endpoint.name).collect();
+        ENDPOINTS.iter().filter(|endpoint| endpoint.takes_token()).map(|endpoint| endpoint.name).collect();
     let operations = read("docs/operations.md");
     if !operations.contains(&format!("for function in {}; do", secured.join(" "))) {
         missing.push(format!("docs/operations.md: the loop over {}", secured.join(" ")));
@@ -212,7 +212,7 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
     let measured = read("bench/src/subjects.rs").contains(&format!("\"{name}\", "));
     demand("bench/src/subjects.rs", measured, &format!("{name} among FUNCTIONS"));
 
-    let role = endpoint.policy.map_or("none", |policy| policy.role());
+    let role = endpoint.policy().map_or("none", |policy| policy.role());
     let cells = format!("| `{route}` | `{name}` | {role}");
     demand("README.md", has_row(&read("README.md"), &cells), &format!("the row {cells} | …"));
     let way = row.map_or(name, |row| row.way);
@@ -229,7 +229,7 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
     let times = |lines: &[String], line: &String| lines.iter().filter(|one| *one == line).count();
     for line in &due {
         // A function without tokens never reads the keys.
-        let needless = endpoint.policy.is_none() && line.contains("SigningKeysAgeSeconds");
+        let needless = !endpoint.takes_token() && line.contains("SigningKeysAgeSeconds");
         let there = times(&said, line) >= times(&due, line);
         demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", line.trim()));
     }
@@ -250,7 +250,7 @@ fn every_function_gets_the_settings_that_it_reads() {
     };
     let of_tokens = variables(PLAIN);
     assert!(of_tokens.len() > 10, "{of_tokens:?}");
-    for endpoint in ENDPOINTS.into_iter().filter(|endpoint| endpoint.policy.is_some()) {
+    for endpoint in ENDPOINTS.into_iter().filter(Endpoint::takes_token) {
         let given = variables(endpoint.name);
         let missing: Vec<_> = of_tokens.iter().filter(|line| !given.contains(line)).collect();
         assert!(missing.is_empty(), "template.yaml: {} lacks {missing:#?}", endpoint.name);

@@ -4,6 +4,7 @@
 //! `cargo accept events` writes anew what is no longer so.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use shared::App;
 use users::local::SigningKey;
 
 use crate::endpoints::rows;
-use crate::harness::{ACME, ENDPOINTS, JANE, World, respond, updates};
+use crate::harness::{ACME, ENDPOINTS, JANE, World, respond_in_json, updates};
 
 /// What is left of an invocation's time.
 const TIME_LEFT: Duration = Duration::from_secs(10);
@@ -150,7 +151,7 @@ impl Case {
 }
 
 /// The settings under which the events' tokens count.
-fn app(world: &World, key: &SigningKey) -> App {
+fn app(world: &World, key: &SigningKey) -> Arc<App> {
     world.app(&[("SIGNING_KEYS", &key.jwks())])
 }
 
@@ -192,8 +193,7 @@ async fn each_event_is_answered_as_recorded() {
         let event = read(&event_file);
         assert_eq!(unsigned(&event), unsigned(&due), "{} is old", case.file);
         let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == case.function).unwrap();
-        let response = respond(endpoint, &app, event, TIME_LEFT).await;
-        let answer = serde_json::to_value(&response).unwrap();
+        let answer = respond_in_json(endpoint, &app, event, TIME_LEFT).await;
         if update {
             write(&answer_file, &answer);
         }

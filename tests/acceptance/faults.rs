@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 use operator::table::OperatorTable;
 use serde_json::{Value, json};
-use shared::http::{LIST_BUDGET, Response};
+use shared::http::LIST_BUDGET;
 use shared::{App, Endpoint};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::endpoints::{BATCH, CLAIM, QUERY, Row, TRANSACTION, TableCall, row, rows};
-use crate::harness::{ACME, ENDPOINTS, GLOBEX, World, respond};
+use crate::harness::{ACME, Answer, ENDPOINTS, GLOBEX, World, respond};
 
 /// What is left of an invocation's time when a request comes.
 const TIME_LEFT: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ pub const KEYS: TableCall = ("GetItem", "SIGNING_KEYS");
 static PATHS: LazyLock<Vec<Path>> = LazyLock::new(|| {
     let of_row = |row: &Row| {
         let endpoint = row.endpoint();
-        let keys = endpoint.policy.map(|_| KEYS);
+        let keys = endpoint.policy().map(|_| KEYS);
         let calls = keys.into_iter().chain(row.waves.concat()).collect();
         Path { name: row.way, endpoint: endpoint.name, status: row.status, calls }
     };
@@ -337,7 +337,7 @@ impl Case {
 
     fn request(&self, world: &World) -> (Endpoint, Value) {
         let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == self.path.endpoint).unwrap();
-        let role = endpoint.policy.map_or("Admin", |policy| policy.role());
+        let role = endpoint.policy().map_or("Admin", |policy| policy.role());
         let mut payload = world.payload();
         payload["role"] = role.into();
         if self.path.name.ends_with("by e-mail") {
@@ -359,7 +359,7 @@ impl Case {
     }
 
     /// Sends the request with the fault in its way; the answer, and how often the call was tried.
-    async fn run(&self, world: &World) -> (Response, usize) {
+    async fn run(&self, world: &World) -> (Answer, usize) {
         if self.path.name.ends_with("registered") {
             let mut user = crate::harness::user(&format!("kp_case{}", self.number), &self.email());
             user.phone_number = Some("911".parse().unwrap());
@@ -374,7 +374,7 @@ impl Case {
         (response, proxy.matched.load(Ordering::SeqCst))
     }
 
-    async fn refused(&self, world: &World) -> Response {
+    async fn refused(&self, world: &World) -> Answer {
         // Bound, so that nobody else gets the port, and never listening.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -405,7 +405,7 @@ impl Case {
 }
 
 /// A function's app, cold: its first request also reads the signing keys.
-fn app(world: &World, table_url: &str) -> App {
+fn app(world: &World, table_url: &str) -> Arc<App> {
     let settings = |name: &str| match name {
         "TABLE_NAME" => Some(world.table().name().to_owned()),
         "TOKEN_ISSUER" => Some(users::local::ISSUER.to_owned()),
@@ -413,11 +413,11 @@ fn app(world: &World, table_url: &str) -> App {
         _ => None,
     };
     let config = shared::app::AppSettings::read(true, settings).unwrap();
-    App::new(
+    Arc::new(App::new(
         config,
         operator::table::local_table(world.table().name(), table_url),
         world.system.clock().clone(),
-    )
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -429,7 +429,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
                 Refused => (case.refused(world).await, 1),
                 _ => case.run(world).await,
             };
-            let status = response.status();
+            let status = response.status;
             let described = case.describe();
             assert!(tries > 0, "{described}: the call was not made");
             // Three tries of the SDK; conflicts and unprocessed keys, which it does not retry, are
@@ -442,11 +442,8 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
             assert!(tries <= bound, "{described}: {tries} tries");
             assert!([case.path.status, 503].contains(&status), "{described}: {response:?}");
             if status == 503 {
-                let retry_after = response.headers().iter().any(|(name, _)| *name == "Retry-After");
-                assert!(
-                    retry_after && response.body().contains("\"status\":503"),
-                    "{described}: {response:?}"
-                );
+                let retry_after = response.header("retry-after").is_some();
+                assert!(retry_after && response.body.contains("\"status\":503"), "{described}: {response:?}");
             }
             if case.path.endpoint == "create-user" {
                 case.assert_account_whole(world, status).await;
@@ -464,8 +461,8 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
         let (endpoint, event) = case.request(world);
         let url = world.system.dynamodb_url.clone();
         let again = respond(endpoint, &app(world, &url), event, TIME_LEFT).await;
-        assert!([200, 201].contains(&again.status()), "{}: {again:?}", case.describe());
-        case.assert_account_whole(world, again.status()).await;
+        assert!([200, 201].contains(&again.status), "{}: {again:?}", case.describe());
+        case.assert_account_whole(world, again.status).await;
     }
 
     insta::assert_snapshot!(report(&results));
@@ -482,18 +479,15 @@ async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_whil
         let (endpoint, event) = case.request(&world);
         respond(endpoint, &app, event, TIME_LEFT).await
     };
-    let header = |response: &Response, name: &str| {
-        let header = response.headers().iter().find(|(known, _)| *known == name);
-        header.map(|(_, value)| value.clone()).unwrap_or_default()
-    };
+    let header = |response: &Answer, name: &str| response.header(name).unwrap_or_default().to_owned();
     let first = ask().await;
-    assert_eq!((first.status(), header(&first, "Retry-After").as_str()), (429, "1"), "{first:?}");
+    assert_eq!((first.status, header(&first, "Retry-After").as_str()), (429, "1"), "{first:?}");
     assert_eq!(header(&first, "RateLimit"), "\"exists\";r=0;t=1");
     let tries = proxy.matched.load(Ordering::SeqCst);
-    assert_eq!(ask().await.status(), 429);
+    assert_eq!(ask().await.status, 429);
     assert_eq!(proxy.matched.load(Ordering::SeqCst), tries, "refused from memory");
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(ask().await.status(), 429);
+    assert_eq!(ask().await.status, 429);
     assert!(proxy.matched.load(Ordering::SeqCst) > tries);
 }
 
@@ -525,7 +519,7 @@ async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one
         let case = Case { number, path: path("create-user, new"), call: TRANSACTION, fault, always: false };
         let (endpoint, event) = case.request(&world);
         let response = respond(endpoint, &app, event, TIME_LEFT).await;
-        assert_eq!(response.status(), 201, "{fault:?}: {response:?}");
+        assert_eq!(response.status, 201, "{fault:?}: {response:?}");
         case.assert_account_whole(&world, 201).await;
         let seen = seen.lock().unwrap();
         assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (tries, tokens), "{fault:?}");
@@ -559,7 +553,7 @@ async fn an_outage_of_the_table_is_not_multiplied() {
         respond(endpoint, &app, event, TIME_LEFT)
     });
     for response in futures_util::future::join_all(calls).await {
-        assert_eq!(response.status(), 503);
+        assert_eq!(response.status, 503);
     }
     // Without a budget 180: three tries each.
     let tries = proxy.matched.load(Ordering::SeqCst);

@@ -18,10 +18,10 @@ use operator::table::OperatorTable;
 use serde_json::{Value, json};
 use shared::app::AppSettings;
 use shared::clock::{Clock, ManualClock, Timestamp};
-use shared::http::{Event, LIST_BUDGET, Response};
+use shared::http::LIST_BUDGET;
 use shared::model::{CustomerAssociation, Email, Organization, User};
 use shared::table::{CreateOutcome, JoinOutcome, NewMembership, Table};
-use shared::{App, Endpoint, function};
+use shared::{App, Endpoint};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 use users::local::{FunctionObserver, LocalSystem, Options, SigningKey, TokenClaims};
@@ -203,7 +203,7 @@ impl World {
     }
 
     /// Another instance of the functions on this world's table, with its clock.
-    pub fn app(&self, settings: &[(&str, &str)]) -> App {
+    pub fn app(&self, settings: &[(&str, &str)]) -> Arc<App> {
         app(self.functions_table(), self.system.clock().clone(), settings)
     }
 
@@ -330,7 +330,7 @@ pub fn text(item: &Value, attribute: &str) -> String {
 }
 
 /// Functions on a table, as start-up makes them of these settings.
-pub fn app(table: Table, clock: Clock, settings: &[(&str, &str)]) -> App {
+pub fn app(table: Table, clock: Clock, settings: &[(&str, &str)]) -> Arc<App> {
     let usual = [
         ("TABLE_NAME", table.name()),
         ("TOKEN_ISSUER", users::local::ISSUER),
@@ -340,7 +340,7 @@ pub fn app(table: Table, clock: Clock, settings: &[(&str, &str)]) -> App {
         let mut all = settings.iter().chain(&usual);
         all.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     });
-    App::new(config.unwrap(), table, clock)
+    Arc::new(App::new(config.unwrap(), table, clock))
 }
 
 /// The endpoint of a method and a path, such as `GET /api/users/exists`.
@@ -370,7 +370,11 @@ impl Invocation {
                 "version": "2.0",
                 "rawQueryString": "",
                 "headers": {},
-                "requestContext": { "requestId": REQUEST_ID, "http": { "sourceIp": "203.0.113.7" } },
+                "rawPath": endpoint.path,
+                "requestContext": {
+                    "requestId": REQUEST_ID,
+                    "http": { "method": endpoint.method, "path": endpoint.path, "sourceIp": "203.0.113.7" },
+                },
                 "isBase64Encoded": false,
             }),
             time_left: Duration::from_secs(10),
@@ -418,24 +422,29 @@ impl Invocation {
         self
     }
 
-    pub async fn answer(self, app: &App) -> Answer {
-        Answer::of(&respond(self.endpoint, app, self.event, self.time_left).await)
+    pub async fn answer(self, app: &Arc<App>) -> Answer {
+        respond(self.endpoint, app, self.event, self.time_left).await
     }
 }
 
 /// What a function answers to an event, held against the contract.
-pub async fn respond(endpoint: Endpoint, app: &App, event: Value, time_left: Duration) -> Response {
+pub async fn respond(endpoint: Endpoint, app: &Arc<App>, event: Value, time_left: Duration) -> Answer {
+    Answer::of(&respond_in_json(endpoint, app, event, time_left).await)
+}
+
+/// The same, as Lambda gets it.
+pub async fn respond_in_json(endpoint: Endpoint, app: &Arc<App>, event: Value, time_left: Duration) -> Value {
     let _log = Watch::start();
-    let request: Event = serde_json::from_value(event.clone()).unwrap();
-    let response = function::respond(endpoint, app, request.into(), time_left).await;
+    let response = users::local::invoke(endpoint, app, &event, time_left).await;
     let body = event["body"].as_str().unwrap_or_default();
     let body = match event["isBase64Encoded"].as_bool() {
         Some(true) => BASE64.decode(body).unwrap_or_default(),
         _ => body.into(),
     };
-    let headers = event["headers"].as_object().unwrap();
+    let headers = event["headers"].as_object();
     let header = |name: &str| {
-        headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
+        let (_, value) = headers?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        value.as_str()
     };
     let sent = Sent {
         query: event["rawQueryString"].as_str().unwrap_or_default(),
@@ -564,13 +573,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn of(response: &Response) -> Self {
+    /// The answer that API Gateway makes of what a function hands to Lambda.
+    pub fn of(response: &Value) -> Self {
         let mut headers = HeaderMap::new();
-        for (name, value) in response.headers() {
-            let name: hyper::header::HeaderName = name.parse().unwrap();
-            headers.append(name, value.parse().unwrap());
+        for members in ["headers", "multiValueHeaders"] {
+            for (name, value) in response[members].as_object().into_iter().flatten() {
+                let lines = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                for line in lines {
+                    let name: hyper::header::HeaderName = name.parse().unwrap();
+                    headers.append(name, line.as_str().unwrap().parse().unwrap());
+                }
+            }
         }
-        Self { status: response.status(), headers, body: response.body().to_owned() }
+        let status = response["statusCode"].as_u64().unwrap().try_into().unwrap();
+        Self { status, headers, body: response["body"].as_str().unwrap().to_owned() }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

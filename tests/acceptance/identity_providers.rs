@@ -1,6 +1,8 @@
 //! `docs/identity-providers.md`: tokens of the shapes that the providers document, put to whole functions with
 //! the very settings that stand there.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use shared::App;
 
@@ -122,7 +124,7 @@ fn edit(payload: &mut Value, edits: &Map<String, Value>) {
 /// A world with an account in the provider's organization, and functions with the page's settings.
 struct Stage {
     world: World,
-    app: App,
+    app: Arc<App>,
     key: Rsa,
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use serde_json::Value;
-use shared::{function, telemetry};
+use shared::{lambda, telemetry};
 
 /// What the tests' private data have in common, in lower case: e-mail addresses, passwords and their
 /// hashes, the demo data's names and customer numbers, the addresses for documentation (RFC 5737,
@@ -53,7 +53,7 @@ impl Watch {
         STARTED.get_or_init(|| {
             telemetry::init_to(|| Line(Vec::new()));
             // As in Lambda; and a test's failure is shown as it would be otherwise.
-            function::log_panics_without_their_message();
+            lambda::log_panics_without_their_message();
             let logged = std::panic::take_hook();
             let shown = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
@@ -187,7 +187,7 @@ const PANICS: &str = "USERS_TEST_PANICS";
 fn panics_where_it_is_told_to() {
     let Some(while_answering) = std::env::var_os(PANICS) else { return };
     telemetry::init();
-    function::log_panics_without_their_message();
+    lambda::log_panics_without_their_message();
     let _answering = (while_answering == "true").then(telemetry::Answering::begin);
     // As a dependency panics: on any thread.
     let ended = thread::spawn(|| panic!("a message of its own")).join();

@@ -29,6 +29,7 @@ mod dependencies;
 mod differences;
 mod doctor;
 mod document;
+mod door;
 mod endpoints;
 mod events;
 mod faults;

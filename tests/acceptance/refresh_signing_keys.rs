@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
 use serde_json::{Value, json};
-use shared::function::ScheduledTask as _;
 use shared::http_client::TrustedRoots;
+use shared::lambda::ScheduledTask as _;
 use shared::table::Table;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -18,9 +18,9 @@ use hyper_util::rt::TokioIo;
 use operator::table::OperatorTable;
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::endpoint::PublicHandler;
 use shared::error::ErrorKind;
-use shared::function::Handler;
-use shared::{App, Endpoint};
+use shared::{Access, App, Endpoint};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::Instant;
 use users::local::{ENDPOINTS, SigningKey, TokenClaims};
@@ -364,12 +364,12 @@ async fn every_answer_carries_the_common_headers_and_a_problem_the_request_id_as
 }
 
 /// An endpoint of the test's own.
-pub fn endpoint_of(handler: Handler) -> Endpoint {
-    Endpoint { name: "test", method: "GET", path: "/test", policy: None, handler }
+pub fn endpoint_of(handler: PublicHandler) -> Endpoint {
+    Endpoint { name: "test", method: "GET", path: "/test", access: Access::Public(handler) }
 }
 
 /// Functions on a table that is not asked.
-fn app_without_table() -> App {
+fn app_without_table() -> Arc<App> {
     let (clock, _) = Clock::manual(START);
     app(operator::table::local_table("users", "http://127.0.0.1:1"), clock, &[])
 }
@@ -431,7 +431,7 @@ async fn where_no_time_is_left_the_answer_is_a_503_at_once() {
 }
 
 /// Functions on a table at an address, with keys of their own; and a token for all endpoints.
-pub fn app_on(address: SocketAddr) -> (App, String) {
+pub fn app_on(address: SocketAddr) -> (Arc<App>, String) {
     let key = SigningKey::generate().unwrap();
     let (clock, _) = Clock::manual(START);
     let table = operator::table::local_table("users", &format!("http://{address}"));
@@ -448,7 +448,11 @@ pub fn app_on(address: SocketAddr) -> (App, String) {
 }
 
 /// A right request of each endpoint, with a token for those that take one.
-async fn answers_of_every_endpoint(app: &App, bearer: &str, time_left: Duration) -> Vec<(Endpoint, Answer)> {
+async fn answers_of_every_endpoint(
+    app: &Arc<App>,
+    bearer: &str,
+    time_left: Duration,
+) -> Vec<(Endpoint, Answer)> {
     let calls = ENDPOINTS.into_iter().map(|endpoint| async move {
         let invocation = Invocation::of(endpoint)
             .bearer(bearer)
@@ -517,7 +521,7 @@ async fn an_attempt_may_take_1500_ms_for_a_request_and_30_s_for_an_operator() {
 async fn a_request_whose_token_is_wrong_needs_no_table() {
     let (app, _) = app_on("127.0.0.1:1".parse().unwrap());
     for endpoint in ENDPOINTS {
-        if endpoint.policy.is_some() {
+        if endpoint.takes_token() {
             Invocation::of(endpoint).answer(&app).await.assert_problem(401);
         }
     }
@@ -737,13 +741,14 @@ async fn every_answer_of_the_limited_endpoint_says_what_is_left_even_one_of_its_
     assert_eq!(answer.header("ratelimit-policy"), Some("\"exists\";q=10;w=60"));
     assert_eq!(answer.header("ratelimit"), Some("\"exists\";r=9;t=60"));
 
-    let panics = endpoint_of(|app, request| {
-        Box::pin(async move {
-            request.note_quota(app.exists_limiter.not_counted());
-            panic!("after a quota was noted")
-        })
-    });
+    let panics = Endpoint {
+        access: Access::RateLimited(|_, _| panic!("after the limiter")),
+        ..endpoint_of(|_, _| panic!())
+    };
     let answer = Invocation::of(panics).answer(&app_without_table()).await;
-    answer.assert_problem(500);
+    answer.assert_problem(503);
     assert_eq!(answer.header("ratelimit"), Some("\"exists\";r=0;t=1"));
+    let answer = Invocation::of(panics).at_address("192.0.2.9").answer(&world.app(&[])).await;
+    answer.assert_problem(500);
+    assert_eq!(answer.header("ratelimit"), Some("\"exists\";r=9;t=60"));
 }

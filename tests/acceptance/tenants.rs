@@ -230,7 +230,7 @@ struct Seen {
 struct Tenants {
     world: World,
     platform: Platform,
-    apps: BTreeMap<&'static str, App>,
+    apps: BTreeMap<&'static str, Arc<App>>,
     calls: Arc<Mutex<Vec<String>>>,
     /// The table's items when they were last compared.
     known: BTreeSet<String>,
@@ -295,7 +295,7 @@ impl Tenants {
                 ("EXISTS_LIMIT_REQUESTS", "50"),
             ];
             let app = app(table, world.system.clock().clone(), &settings);
-            if endpoint.policy.is_some() {
+            if endpoint.takes_token() {
                 app.warm_up().await;
             }
             apps.insert(endpoint.name, app);

@@ -66,7 +66,7 @@ struct View {
 }
 
 pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure> {
-    shared::function::log_panics_without_their_message();
+    shared::lambda::log_panics_without_their_message();
     let Serve {
         port,
         dynamodb_port,

@@ -14,17 +14,15 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use shared::function;
-use shared::http::Event;
 use shared::telemetry::Answering;
 use tokio::sync::watch;
 
-use super::Function;
 use super::console::Console;
 use super::cors::Cors;
 use super::documents::Documents;
 use super::guard::ApiGuard;
 use super::server::{self, Answer, Listeners, read_body};
+use super::{Function, invoke};
 
 /// The largest body that API Gateway accepts ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -93,19 +91,20 @@ async fn call_function(functions: &[Function], peer: IpAddr, head: &Parts, body:
         Err(status) => return gateway_message(status, "Bad Request"),
     };
     let event = event(head, &body, peer, &format!("{} {}", endpoint.method, endpoint.path));
-    let Ok(event) = serde_json::from_value::<Event>(event) else {
-        return gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    };
-    into_http(&function::respond(*endpoint, app, event.into(), FUNCTION_TIMEOUT).await)
+    into_http(&invoke(*endpoint, app, &event, FUNCTION_TIMEOUT).await)
 }
 
-fn into_http(answer: &shared::http::Response) -> Answer {
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers() {
-        response = response.header(*name, value);
+/// The HTTP answer that API Gateway makes of a function's.
+fn into_http(answer: &Value) -> Answer {
+    let status =
+        answer.get("statusCode").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let mut response = Response::builder().status(status.unwrap_or(500));
+    for (name, value) in answer.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        response = response.header(name, value.as_str().unwrap_or_default());
     }
+    let body = answer.get("body").and_then(Value::as_str).unwrap_or_default();
     response
-        .body(Full::from(answer.body().to_owned()))
+        .body(Full::from(body.to_owned()))
         .unwrap_or_else(|_| gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
 }
 

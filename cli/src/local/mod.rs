@@ -20,11 +20,15 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lambda_http::tower::ServiceExt as _;
+use lambda_http::{Context, LambdaEvent};
 use operator::table::{OperatorTable, local_table, observed};
+use serde_json::Value;
 use shared::app::AppSettings;
 use shared::clock::Clock;
+use shared::lambda::function;
 use shared::table::{StoredSigningKeys, Table};
 use shared::{App, Endpoint};
 use tokio::sync::watch;
@@ -310,7 +314,22 @@ fn route_address(target: SocketAddr) -> Option<IpAddr> {
 /// A function of the local system. Like a deployed Lambda, it has its own app.
 pub(crate) struct Function {
     pub(crate) endpoint: Endpoint,
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
+}
+
+/// Invokes a function as Lambda does: with the text of an event, and a deadline. Gives the answer's JSON.
+///
+/// # Panics
+/// Where `lambda_http` panics, as the function would in Lambda.
+pub async fn invoke(endpoint: Endpoint, app: &Arc<App>, event: &Value, time_left: Duration) -> Value {
+    let mut context = Context::default();
+    "local".clone_into(&mut context.request_id);
+    let deadline = (SystemTime::now() + time_left).duration_since(UNIX_EPOCH).unwrap_or_default();
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    // No JSON is refused.
+    let Ok(event) = serde_json::from_str(&event.to_string()) else { return Value::Null };
+    let answer = function(endpoint, app.clone()).oneshot(LambdaEvent::new(event, context)).await;
+    answer.map_or(Value::Null, |answer| serde_json::to_value(answer).unwrap_or_default())
 }
 
 /// All functions, started as in Lambda.
@@ -331,14 +350,14 @@ async fn functions(
         let table = observed(table, show);
         let app = App::new(config(endpoint, table.name())?, table, clock.clone());
         app.warm_up().await;
-        functions.push(Function { endpoint, app });
+        functions.push(Function { endpoint, app: Arc::new(app) });
     }
     Ok(functions.into())
 }
 
 /// The settings of the functions, which read their keys from the table as they do when deployed.
 fn config(endpoint: Endpoint, table_name: &str) -> Result<AppSettings, StartError> {
-    let config = AppSettings::read(endpoint.policy.is_some(), |name| setting(table_name, name));
+    let config = AppSettings::read(endpoint.takes_token(), |name| setting(table_name, name));
     config.map_err(|error| StartError(error.to_string()))
 }
 

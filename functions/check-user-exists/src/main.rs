@@ -1,5 +1,5 @@
 //! The Lambda function `check-user-exists`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(check_user_exists::ENDPOINT)
+    shared::lambda::run(check_user_exists::ENDPOINT)
 }

@@ -7,23 +7,21 @@
 //! once, one makes the account and the others join it.
 
 use serde::Deserialize;
-use shared::auth::Policy;
+use shared::auth::{Caller, Policy};
 use shared::http::{BodyFields, Member, Request, Response, UserView};
 use shared::model::{Email, Password, PersonName, PhoneNumber, User, UserId};
 use shared::table::{CreateOutcome, JoinOutcome, NewMembership, Registration};
-use shared::{App, Endpoint, Error};
+use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Admin role.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "create-user",
     method: "POST",
     path: "/api/users",
-    policy: Some(Policy::Admin),
-    handler: |app, request| Box::pin(handle(app, request)),
+    access: Access::Role(Policy::Admin, |app, admin, request| Box::pin(handle(app, admin, request))),
 };
 
-async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let admin = app.authorize(request, Policy::Admin).await?;
+async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     let membership = NewMembership {
         organization_id: admin.organization_id()?.clone(),
         added_by: admin.user_id()?.clone(),

@@ -1,5 +1,5 @@
 //! The Lambda function `create-user`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(create_user::ENDPOINT)
+    shared::lambda::run(create_user::ENDPOINT)
 }

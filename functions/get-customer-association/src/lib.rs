@@ -3,22 +3,20 @@
 //!
 //! One read of the table, [`shared::table::Table::customer_association`].
 
-use shared::auth::Policy;
+use shared::auth::{Caller, Policy};
 use shared::http::{CustomerAssociationView, Request, Response};
 use shared::model::UserId;
-use shared::{App, Endpoint, Error};
+use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Admin role.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "get-customer-association",
     method: "GET",
     path: "/api/users/customer-association",
-    policy: Some(Policy::Admin),
-    handler: |app, request| Box::pin(handle(app, request)),
+    access: Access::Role(Policy::Admin, |app, admin, request| Box::pin(handle(app, admin, request))),
 };
 
-async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let admin = app.authorize(request, Policy::Admin).await?;
+async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     let organization_id = admin.organization_id()?;
     let user_id: UserId = request.query()?.required("UserId")?;
 

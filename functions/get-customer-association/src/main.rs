@@ -1,5 +1,5 @@
 //! The Lambda function `get-customer-association`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(get_customer_association::ENDPOINT)
+    shared::lambda::run(get_customer_association::ENDPOINT)
 }

@@ -3,21 +3,19 @@
 //!
 //! One read of the table, [`shared::table::Table::member`]: who is no member has no profile there.
 
-use shared::auth::Policy;
+use shared::auth::{Caller, Policy};
 use shared::http::{Request, Response, UserView};
-use shared::{App, Endpoint, Error};
+use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Customer role.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "get-profile",
     method: "GET",
     path: "/api/users/profile",
-    policy: Some(Policy::Customer),
-    handler: |app, request| Box::pin(handle(app, request)),
+    access: Access::Role(Policy::Customer, |app, customer, request| Box::pin(handle(app, customer, request))),
 };
 
-async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let customer = app.authorize(request, Policy::Customer).await?;
+async fn handle(app: &App, customer: &Caller, request: &Request) -> Result<Response, Error> {
     let (user_id, organization_id) = (customer.user_id()?, customer.organization_id()?);
     request.query()?;
 

@@ -1,5 +1,5 @@
 //! The Lambda function `get-profile`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(get_profile::ENDPOINT)
+    shared::lambda::run(get_profile::ENDPOINT)
 }

@@ -4,22 +4,20 @@
 //! Across organizations only for a user whom the caller's own organization knows;
 //! [`shared::table::Table::customer_associations`] says how that is kept from strangers.
 
-use shared::auth::Policy;
+use shared::auth::{Caller, Policy};
 use shared::http::{CustomerAssociationView, LIST_BUDGET, Request, Response};
 use shared::model::UserId;
-use shared::{App, Endpoint, Error};
+use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Admin role.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-customer-associations",
     method: "GET",
     path: "/api/users/customer-associations",
-    policy: Some(Policy::Admin),
-    handler: |app, request| Box::pin(handle(app, request)),
+    access: Access::Role(Policy::Admin, |app, admin, request| Box::pin(handle(app, admin, request))),
 };
 
-async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let admin = app.authorize(request, Policy::Admin).await?;
+async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     let organization_id = admin.organization_id()?;
     let user_id: UserId = request.query()?.required("UserId")?;
 

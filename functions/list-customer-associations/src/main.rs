@@ -1,5 +1,5 @@
 //! The Lambda function `list-customer-associations`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(list_customer_associations::ENDPOINT)
+    shared::lambda::run(list_customer_associations::ENDPOINT)
 }

@@ -8,22 +8,20 @@ use serde::Serialize;
 use shared::auth::{Caller, Policy};
 use shared::http::{LIST_BUDGET, Request, Response};
 use shared::model::{Organization, OrganizationId};
-use shared::{App, Endpoint, Error};
+use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Admin role.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-organizations",
     method: "GET",
     path: "/api/users/organizations",
-    policy: Some(Policy::Admin),
-    handler: |app, request| Box::pin(handle(app, request)),
+    access: Access::Role(Policy::Admin, |app, admin, request| Box::pin(handle(app, admin, request))),
 };
 
-async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let admin = app.authorize(request, Policy::Admin).await?;
+async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     request.query()?;
 
-    let organization_ids = organization_ids(app, &admin).await?;
+    let organization_ids = organization_ids(app, admin).await?;
     let organizations = app.table.organizations(&organization_ids, LIST_BUDGET).await?;
     Response::ok(&Organizations { organizations: organizations.iter().map(OrganizationView::of).collect() })
 }

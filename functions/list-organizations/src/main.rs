@@ -1,5 +1,5 @@
 //! The Lambda function `list-organizations`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run(list_organizations::ENDPOINT)
+    shared::lambda::run(list_organizations::ENDPOINT)
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use shared::Error;
 use shared::auth::PublishedKeys;
 use shared::clock::{Clock, Timestamp};
-use shared::function::ScheduledTask;
 use shared::http_client::TrustedRoots;
+use shared::lambda::ScheduledTask;
 use shared::settings::{SettingsError, SettingsReader};
 use shared::table::{StoredSigningKeys, Table};
 

@@ -1,5 +1,5 @@
 //! The Lambda function `refresh-signing-keys`.
 
 fn main() -> std::process::ExitCode {
-    shared::function::run_scheduled::<refresh_signing_keys::RefreshSigningKeys>()
+    shared::lambda::run_scheduled::<refresh_signing_keys::RefreshSigningKeys>()
 }

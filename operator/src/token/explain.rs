@@ -217,7 +217,7 @@ impl Explainer<'_> {
         let claim = alternatives(&names.roles);
         let carried = [Policy::Admin, Policy::Customer].into_iter().filter(|policy| {
             // The very demand that an endpoint makes.
-            caller.demand(*policy, role_names).is_ok()
+            caller.check_role(*policy, role_names).is_ok()
         });
         let carried: Vec<_> = carried.map(Policy::role).collect();
         if !carried.is_empty() {

@@ -109,7 +109,7 @@ impl Caller {
     }
 
     /// Fails unless the token carries the policy's role.
-    pub fn demand(&self, policy: Policy, names: &RoleNames) -> Result<(), Error> {
+    pub fn check_role(&self, policy: Policy, names: &RoleNames) -> Result<(), Error> {
         let name = names.of(policy);
         if self.roles.iter().any(|role| role == name) {
             Ok(())

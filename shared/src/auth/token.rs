@@ -10,7 +10,6 @@ use super::signing_keys::SigningKeySource;
 use super::unique_names;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::http::Request;
 
 /// Verifies tokens: signature, rules and time.
 pub struct TokenVerifier {
@@ -29,22 +28,27 @@ impl TokenVerifier {
         Self { keys, rules, clock }
     }
 
-    /// The bearer of the request's token, if it carries the policy's role.
+    /// The bearer of the token in an `Authorization` header.
     ///
     /// # Errors
-    /// [`ErrorKind::TokenMissing`], [`ErrorKind::TokenInvalid`] or [`ErrorKind::RoleMissing`];
-    /// [`ErrorKind::Unavailable`] where there are no signing keys and none can be read.
+    /// [`ErrorKind::TokenMissing`] or [`ErrorKind::TokenInvalid`]; [`ErrorKind::Unavailable`] if there are no
+    /// signing keys and none can be read.
     ///
     /// [`ErrorKind::TokenMissing`]: crate::error::ErrorKind::TokenMissing
     /// [`ErrorKind::TokenInvalid`]: crate::error::ErrorKind::TokenInvalid
-    /// [`ErrorKind::RoleMissing`]: crate::error::ErrorKind::RoleMissing
     /// [`ErrorKind::Unavailable`]: crate::error::ErrorKind::Unavailable
-    pub async fn authorize(&self, request: &Request, policy: Policy) -> Result<Caller, Error> {
-        let token = bearer_token(request.authorization())?;
-        let caller = self.verify(token).await?;
-        request.note_caller(caller.known_user_id(), caller.known_organization_id());
-        caller.demand(policy, &self.rules.role_names)?;
-        Ok(caller)
+    pub async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Error> {
+        self.verify(bearer_token(authorization)?).await
+    }
+
+    /// Checks that a caller's token carries the policy's role.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleMissing`].
+    ///
+    /// [`ErrorKind::RoleMissing`]: crate::error::ErrorKind::RoleMissing
+    pub fn check_role(&self, caller: &Caller, policy: Policy) -> Result<(), Error> {
+        caller.check_role(policy, &self.rules.role_names)
     }
 
     /// Whether the keys are read from the table.

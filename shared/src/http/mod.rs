@@ -1,14 +1,13 @@
-//! HTTP as API Gateway hands it over and takes it back: payload format 2.0.
+//! A request as a handler reads it, and the answer that it gives.
 
-mod event;
 mod member;
 pub mod problem;
 mod request;
 mod response;
 mod view;
 
-pub use event::Event;
 pub use member::Member;
-pub use request::{BodyFields, MAX_BODY_BYTES, Query, Request};
+pub(crate) use request::NotBase64;
+pub use request::{BodyFields, MAX_BODY_BYTES, Query, RawQuery, Request};
 pub use response::{LIST_BUDGET, Response};
 pub use view::{CustomerAssociationView, UserView};

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use super::Response;
@@ -77,22 +79,23 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
     let problem = Problem { r#type, title, status, detail, errors, trace_id: request_id };
     // Texts and numbers alone always serialize.
     let body = serde_json::to_string(&problem).unwrap_or_default();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(status, "application/problem+json", body).for_request(request_id);
 
     match error.kind() {
         // RFC 6750, section 3: no error code where no token was sent.
-        ErrorKind::TokenMissing => response.set_header("WWW-Authenticate", "Bearer".to_owned()),
+        ErrorKind::TokenMissing => response.set_header(WWW_AUTHENTICATE, "Bearer"),
         ErrorKind::TokenInvalid => {
-            response.set_header("WWW-Authenticate", "Bearer error=\"invalid_token\"".to_owned());
+            response.set_header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
         }
         ErrorKind::RoleMissing => {
-            response.set_header("WWW-Authenticate", "Bearer error=\"insufficient_scope\"".to_owned());
+            response.set_header(WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\"");
         }
         ErrorKind::RateLimited { retry_after } => {
-            response.set_header("Retry-After", whole_seconds(*retry_after).max(1).to_string());
+            response.set_header(RETRY_AFTER, &whole_seconds(*retry_after).max(1).to_string());
         }
         ErrorKind::Unavailable => {
-            response.set_header("Retry-After", UNAVAILABLE_RETRY_AFTER.as_secs().to_string());
+            response.set_header(RETRY_AFTER, &UNAVAILABLE_RETRY_AFTER.as_secs().to_string());
         }
         _ => {}
     }

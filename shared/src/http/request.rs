@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::{Event, Member};
+use super::Member;
 use crate::error::{Error, ErrorKind, FieldErrors};
-use crate::model::{ClientAddress, Invalid, OrganizationId, Quota, UserId};
+use crate::model::{ClientAddress, Invalid};
 
 /// The largest body that is read, in bytes after decoding.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -20,30 +20,70 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// A request to an endpoint.
 pub struct Request {
     id: String,
-    source_ip: String,
+    source_ip: Option<String>,
     authorization: Option<String>,
     content_type: Option<String>,
     raw_query: String,
-    body: Option<Zeroizing<String>>,
-    is_base64_encoded: bool,
-    caller: OnceLock<(Option<UserId>, Option<OrganizationId>)>,
-    quota: Mutex<Option<Quota>>,
+    body: RawBody,
 }
 
-impl From<Event> for Request {
-    fn from(event: Event) -> Self {
+/// A body as it came.
+enum RawBody {
+    Bytes(Zeroizing<Vec<u8>>),
+    NotBase64(NotBase64),
+}
+
+/// The query as the caller wrote it. In the extensions of a [`lambda_http::Request`] it counts in place of the
+/// URI's.
+#[derive(Clone)]
+pub struct RawQuery(pub String);
+
+/// A body that was called base64 and is not. In the extensions of a [`lambda_http::Request`] it counts in place
+/// of the request's body.
+#[derive(Clone, Copy)]
+pub(crate) struct NotBase64 {
+    /// How long it is, in bytes.
+    pub(crate) length: usize,
+}
+
+impl From<lambda_http::Request> for Request {
+    fn from(request: lambda_http::Request) -> Self {
+        let (mut parts, body) = request.into_parts();
+        let body = match body {
+            Body::Text(text) => text.into_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => Vec::new(),
+        };
+        let (id, source_ip) = match parts.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => (&context.request_id, &context.http.source_ip),
+            Some(RequestContext::ApiGatewayV1(context)) => (&context.request_id, &context.identity.source_ip),
+            _ => (&None, &None),
+        };
+        // The id becomes a header.
+        let id = id.as_ref().filter(|id| !id.is_empty() && HeaderValue::from_str(id).is_ok());
+        let id = id.or_else(|| parts.lambda_context_ref().map(|context| &context.request_id));
         Self {
-            id: event.request_context.request_id,
-            source_ip: event.request_context.http.source_ip,
-            authorization: event.headers.authorization,
-            content_type: event.headers.content_type,
-            raw_query: event.raw_query_string,
-            body: event.body,
-            is_base64_encoded: event.is_base64_encoded,
-            caller: OnceLock::new(),
-            quota: Mutex::default(),
+            id: id.cloned().unwrap_or_default(),
+            source_ip: source_ip.clone(),
+            authorization: header(&parts.headers, &AUTHORIZATION),
+            content_type: header(&parts.headers, &CONTENT_TYPE),
+            raw_query: match parts.extensions.remove() {
+                Some(RawQuery(query)) => query,
+                None => parts.uri.query().unwrap_or_default().to_owned(),
+            },
+            body: match parts.extensions.remove() {
+                Some(body) => RawBody::NotBase64(body),
+                None => RawBody::Bytes(Zeroizing::new(body)),
+            },
         }
     }
+}
+
+/// A header's lines, joined as API Gateway's HTTP APIs join them.
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let mut lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let first = lines.next()?.into_owned();
+    Some(lines.fold(first, |joined, line| joined + "," + &line))
 }
 
 impl Request {
@@ -55,40 +95,14 @@ impl Request {
 
     /// The client's address as API Gateway saw it; no header can change it.
     pub fn client_address(&self) -> Result<ClientAddress, Error> {
-        self.source_ip.parse().map_err(|_| Error::defect("the event's sourceIp is no IP address"))
+        let address = self.source_ip.as_deref().and_then(|address| address.parse().ok());
+        address.ok_or_else(|| Error::defect("the event's sourceIp is no IP address"))
     }
 
     /// The `Authorization` header.
     #[must_use]
     pub fn authorization(&self) -> Option<&str> {
         self.authorization.as_deref()
-    }
-
-    /// Notes who called, for the log.
-    pub(crate) fn note_caller(&self, user_id: Option<&UserId>, organization_id: Option<&OrganizationId>) {
-        self.caller.get_or_init(|| (user_id.cloned(), organization_id.cloned()));
-    }
-
-    /// The user who called, once that is known.
-    #[must_use]
-    pub fn caller_user_id(&self) -> Option<&UserId> {
-        self.caller.get().and_then(|(user_id, _)| user_id.as_ref())
-    }
-
-    /// The organization of the user who called, once that is known.
-    #[must_use]
-    pub fn caller_organization_id(&self) -> Option<&OrganizationId> {
-        self.caller.get().and_then(|(_, organization_id)| organization_id.as_ref())
-    }
-
-    /// Notes what is left of the client's quota: whatever the answer will be, it says so.
-    pub fn note_quota(&self, quota: Quota) {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(quota);
-    }
-
-    /// What is left of the client's quota, on an endpoint that has one.
-    pub(crate) fn quota(&self) -> Option<Quota> {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The parameters of the query string, percent-decoded (RFC 3986, section 2.1).
@@ -110,23 +124,16 @@ impl Request {
         if !self.content_type.as_deref().is_some_and(is_json) {
             return Err(ErrorKind::MediaTypeUnsupported.into());
         }
-        let body = self.body.as_deref().map_or("", String::as_str);
-        // Base64 takes four characters for three bytes.
-        let max_length = if self.is_base64_encoded { MAX_BODY_BYTES.div_ceil(3) * 4 } else { MAX_BODY_BYTES };
         let too_large = || Error::from(ErrorKind::BodyTooLarge { limit: MAX_BODY_BYTES });
-        if body.len() > max_length {
-            return Err(too_large());
-        }
-        let decoded;
-        let bytes = if self.is_base64_encoded {
-            decoded = Zeroizing::new(STANDARD.decode(body).map_err(|_| not_json("is not valid base64"))?);
-            decoded.as_slice()
-        } else {
-            body.as_bytes()
+        let bytes = match &self.body {
+            RawBody::Bytes(bytes) if bytes.len() > MAX_BODY_BYTES => return Err(too_large()),
+            // Base64 takes four characters for three bytes.
+            RawBody::NotBase64(body) if body.length > MAX_BODY_BYTES.div_ceil(3) * 4 => {
+                return Err(too_large());
+            }
+            RawBody::NotBase64(_) => return Err(not_json("is not valid base64")),
+            RawBody::Bytes(bytes) => bytes.as_slice(),
         };
-        if bytes.len() > MAX_BODY_BYTES {
-            return Err(too_large());
-        }
         // A derived `Deserialize` would take an array for an object.
         match bytes.trim_ascii_start().first() {
             Some(b'{') => serde_json::from_slice(bytes).map_err(|error| not_json(why(&error))),
@@ -252,15 +259,13 @@ mod tests {
         email: Option<Member>,
     }
 
-    fn request(query: &str, content_type: Option<&str>, body: &str, is_base64_encoded: bool) -> Request {
-        let event = serde_json::json!({
-            "rawQueryString": query,
-            "headers": { "content-type": content_type },
-            "requestContext": { "requestId": "r", "http": { "sourceIp": "203.0.113.7" } },
-            "body": body,
-            "isBase64Encoded": is_base64_encoded,
-        });
-        serde_json::from_value::<Event>(event).unwrap().into()
+    fn request(query: &str, content_type: Option<&str>, body: &str) -> Request {
+        let mut request = lambda_http::Request::new(lambda_http::Body::Text(body.to_owned()));
+        request.extensions_mut().insert(RawQuery(query.to_owned()));
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        request.into()
     }
 
     fn text(text: &str) -> Member {
@@ -268,7 +273,7 @@ mod tests {
     }
 
     fn query(raw: &str) -> Result<Email, Error> {
-        request(raw, None, "", false).query()?.required("Email")
+        request(raw, None, "").query()?.required("Email")
     }
 
     fn fields(error: &Error) -> Vec<(&str, &str)> {
@@ -310,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_body_is_a_json_object_of_a_bounded_size() {
-        let read = |content_type, body: &str| request("", content_type, body, false).json_object::<Body>();
+        let read = |content_type, body: &str| request("", content_type, body).json_object::<Body>();
         let json = Some("application/json");
         for content_type in
             ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"]
@@ -333,25 +338,11 @@ mod tests {
         ] {
             assert_eq!(fields(&read(json, body).err().unwrap()), [("$", message)], "{body}");
         }
+        assert!(read(json, "{\"Email\":\"a@x.com\",\"Other\":1}").unwrap().email.is_some());
         let deep = format!("{{\"Email\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(fields(&read(json, &deep).err().unwrap()), [("$", "The body is not valid JSON.")]);
         assert!(read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 2))).is_ok());
         let error = read(json, &format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 1))).err().unwrap();
-        assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { .. }));
-    }
-
-    #[test]
-    fn a_base64_body_is_decoded() {
-        let read = |body: &str| request("", Some("application/json"), body, true).json_object::<Body>();
-        assert!(read(&STANDARD.encode("{\"Email\":\"a@x.com\"}")).unwrap().email.is_some());
-        assert_eq!(fields(&read("{}").err().unwrap()), [("$", "The body is not valid base64.")]);
-        assert_eq!(
-            fields(&read(&STANDARD.encode(b"{\"\xff\":1}")).err().unwrap()),
-            [("$", "The body is not valid JSON.")]
-        );
-        let full = format!("{{}}{}", " ".repeat(MAX_BODY_BYTES - 2));
-        assert!(read(&STANDARD.encode(&full)).is_ok());
-        let error = read(&STANDARD.encode(full + " ")).err().unwrap();
         assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { .. }));
     }
 
@@ -369,11 +360,6 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     mod memory {
-        use std::cell::RefCell;
-        use std::fmt;
-
-        use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-
         use super::*;
         use crate::memory::Place;
         use crate::model::Password;
@@ -384,49 +370,12 @@ mod tests {
 
         #[test]
         fn a_body_is_wiped_with_its_request() {
-            let request = request("", None, &long_text(), false);
-            let place = Place::of(request.body.as_deref().unwrap());
+            let request = request("", None, &long_text());
+            let RawBody::Bytes(body) = &request.body else { panic!() };
+            let place = Place::of(str::from_utf8(body).unwrap());
             assert!(place.is_left());
             drop(request);
             assert!(!place.is_left());
-        }
-
-        thread_local! {
-            static SEEN: RefCell<Option<Place>> = const { RefCell::new(None) };
-        }
-
-        /// Notes where the first name of an object lies in what is read.
-        struct Noted;
-
-        impl<'de> Deserialize<'de> for Noted {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Notes;
-
-                impl<'de> Visitor<'de> for Notes {
-                    type Value = Noted;
-
-                    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Noted, A::Error> {
-                        while let Some((name, _)) = access.next_entry::<&str, IgnoredAny>()? {
-                            SEEN.set(Some(Place::of(name)));
-                        }
-                        Ok(Noted)
-                    }
-                }
-
-                deserializer.deserialize_map(Notes)
-            }
-        }
-
-        #[test]
-        fn a_decoded_body_is_wiped_once_it_is_read() {
-            let json = format!("{{\"{}\":1}}", long_text());
-            let request = request("", Some("application/json"), &STANDARD.encode(json), true);
-            assert!(request.json_object::<Noted>().is_ok());
-            assert!(!SEEN.take().unwrap().is_left());
         }
 
         #[test]

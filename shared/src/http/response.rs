@@ -1,10 +1,14 @@
-//! An answer, as API Gateway takes it.
+//! An answer, as `lambda_http` takes it.
 
 use std::fmt;
+use std::future::ready;
 use std::io;
+use std::pin::Pin;
 
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use lambda_http::http::{self, StatusCode};
+use lambda_http::{Body, IntoResponse};
 use serde::Serialize;
-use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 
 use crate::error::{Error, ErrorKind};
 use crate::model::{ByteBudget, Quota, RateLimit};
@@ -19,64 +23,79 @@ const MIN_JSON_OVERHEAD_BYTES: usize = 50;
 pub const LIST_BUDGET: ByteBudget =
     ByteBudget { bytes: MAX_ANSWER_BYTES, bytes_per_item: MIN_JSON_OVERHEAD_BYTES };
 
-/// An answer in payload format 2.0. Serializes as API Gateway takes it.
+const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What the names of an answer's members take at most, in bytes of JSON.
+const MAX_MEMBER_NAMES_BYTES: usize = 128;
+/// What JSON takes at most beside a header's name and value: quotation marks, brackets, colon and comma.
+const JSON_BYTES_PER_HEADER: usize = 8;
+
+/// An answer.
 pub struct Response {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
+    status: StatusCode,
+    headers: HeaderMap,
     body: String,
 }
 
 impl Response {
     /// 200 with a JSON body.
     pub fn ok(body: &impl Serialize) -> Result<Self, Error> {
-        Self::json(200, body)
+        Self::json(StatusCode::OK, body)
     }
 
     /// 201 with a JSON body.
     pub fn created(body: &impl Serialize) -> Result<Self, Error> {
-        Self::json(201, body)
+        Self::json(StatusCode::CREATED, body)
     }
 
-    fn json(status: u16, body: &impl Serialize) -> Result<Self, Error> {
+    fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_string(body);
         let body = body.map_err(|error| Error::defect(format!("an answer did not serialize: {error}")))?;
         Ok(Self::new(status, "application/json", body))
     }
 
-    pub(super) fn new(status: u16, content_type: &str, body: String) -> Self {
-        let headers = vec![
-            ("Content-Type", content_type.to_owned()),
-            ("Cache-Control", "no-store".to_owned()),
-            ("X-Content-Type-Options", "nosniff".to_owned()),
-        ];
+    pub(super) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Self { status, headers, body }
     }
 
     /// The answer to one request: that request's id added.
     pub(crate) fn for_request(mut self, id: &str) -> Self {
-        self.set_header("X-Request-Id", id.to_owned());
+        self.set_header(X_REQUEST_ID, id);
         self
     }
 
-    /// The answer, if Lambda takes one of its size; of a larger one it would make a failure of its own.
-    pub(crate) fn if_it_fits(self) -> Result<Self, Error> {
-        // An escape makes at most six bytes of one. The headers have far less than the rest.
-        if self.body.len() < MAX_ANSWER_BYTES / 7 {
+    /// The answer, if Lambda takes an answer of its size. Lambda replaces a larger one with its own error.
+    pub(crate) fn check_size(self) -> Result<Self, Error> {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + JSON_BYTES_PER_HEADER);
+        let max_body_bytes = MAX_ANSWER_BYTES - MAX_MEMBER_NAMES_BYTES - headers.sum::<usize>();
+        // Escaping makes at most six bytes of one.
+        if self.body.len() <= max_body_bytes / 6 {
             return Ok(self);
         }
         let mut size = ByteCount(0);
-        let counted = serde_json::to_writer(&mut size, &self);
+        let counted = serde_json::to_writer(&mut size, &self.body);
         counted.map_err(|error| Error::defect(format!("an answer did not serialize: {error}")))?;
         let ByteCount(size) = size;
-        if size > MAX_ANSWER_BYTES {
-            let log = format!("an answer of {size} bytes, where Lambda takes {MAX_ANSWER_BYTES}");
+        if size > max_body_bytes {
+            let log = format!("a body of {size} bytes, where Lambda takes {max_body_bytes}");
             return Err(Error::from(ErrorKind::AnswerTooLarge).logging(log));
         }
         Ok(self)
     }
 
-    pub(super) fn set_header(&mut self, name: &'static str, value: String) {
-        self.headers.push((name, value));
+    /// Sets a header. A value that no header can hold is left out.
+    pub(super) fn set_header(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
     }
 
     /// Adds what is left of the client's quota
@@ -85,29 +104,15 @@ impl Response {
     pub fn with_quota(mut self, quota: &Quota) -> Self {
         let RateLimit { name, limit, window } = quota.rate_limit;
         let (remaining, reset) = (quota.remaining, whole_seconds(quota.reset));
-        self.set_header("RateLimit-Policy", format!("\"{name}\";q={limit};w={}", window.as_secs()));
-        self.set_header("RateLimit", format!("\"{name}\";r={remaining};t={reset}"));
+        self.set_header(RATE_LIMIT_POLICY, &format!("\"{name}\";q={limit};w={}", window.as_secs()));
+        self.set_header(RATE_LIMIT, &format!("\"{name}\";r={remaining};t={reset}"));
         self
     }
 
     /// The status code.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The header fields.
-    #[must_use]
-    #[allow(dead_code, reason = "the local gateway answers with them")]
-    pub fn headers(&self) -> &[(&'static str, String)] {
-        &self.headers
-    }
-
-    /// The body.
-    #[must_use]
-    #[allow(dead_code, reason = "the local gateway answers with it")]
-    pub fn body(&self) -> &str {
-        &self.body
+        self.status.as_u16()
     }
 }
 
@@ -128,35 +133,22 @@ impl io::Write for ByteCount {
 /// A body may be a user's, so it is not shown.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({})", self.status)
+        write!(f, "Response({})", self.status())
     }
 }
 
-/// Seconds as headers give them: rounded up, so that who waits that long has waited long enough.
+/// Seconds as headers give them: rounded up, so that a client that waits that long has waited long enough.
 pub(super) fn whole_seconds(duration: std::time::Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-impl Serialize for Response {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut answer = serializer.serialize_struct("Response", 4)?;
-        answer.serialize_field("statusCode", &self.status)?;
-        answer.serialize_field("headers", &HeaderMap(&self.headers))?;
-        answer.serialize_field("body", &self.body)?;
-        answer.serialize_field("isBase64Encoded", &false)?;
-        answer.end()
-    }
-}
-
-struct HeaderMap<'a>(&'a [(&'static str, String)]);
-
-impl Serialize for HeaderMap<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
+/// The body is text already. `lambda_http`'s own conversion of a response would decode and copy it.
+impl IntoResponse for Response {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = http::Response<Body>> + Send>> {
+        let mut response = http::Response::new(Body::Text(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        Box::pin(ready(response))
     }
 }
 
@@ -164,26 +156,41 @@ impl Serialize for HeaderMap<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+    use std::time::Duration;
+
     use super::*;
 
+    /// What Lambda gets of an answer with all headers that an answer can have.
+    fn size(response: Response, origin: &str) -> usize {
+        serde_json::to_vec(&crate::door::tests::answer(response, origin)).unwrap().len()
+    }
+
     #[test]
-    fn an_answer_is_as_large_as_lambda_takes_it_to_the_byte_and_no_larger() {
-        // A quotation mark of a text is two bytes of the body and four of what Lambda gets.
+    fn the_largest_answer_is_one_that_lambda_takes() {
+        let rate_limit = RateLimit { name: "exists", limit: 10, window: Duration::from_mins(1) };
+        let quota = Quota { rate_limit, remaining: 9, reset: Duration::from_mins(1) };
         for text in ["x", "\"", "ä", "\u{1}"] {
             let answer = |count: usize, rest: usize| {
                 let body = text.repeat(count) + &"x".repeat(rest);
-                Response::ok(&body).unwrap().for_request("r")
+                Response::ok(&body).unwrap().for_request("r").with_quota(&quota)
             };
-            let size = |answer: &Response| serde_json::to_vec(answer).unwrap().len();
-            let (none, one) = (size(&answer(0, 0)), size(&answer(1, 0)));
-            let room = MAX_ANSWER_BYTES - none;
-            let (count, rest) = (room / (one - none), room % (one - none));
-            let largest = answer(count, rest);
-            assert_eq!(size(&largest), MAX_ANSWER_BYTES);
-            assert!(largest.if_it_fits().is_ok());
-            let error = answer(count, rest + 1).if_it_fits().unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::AnswerTooLarge));
-            assert_eq!(error.log(), Some("an answer of 6291557 bytes, where Lambda takes 6291556"));
+            let escaped = |answer: &Response| serde_json::to_vec(&answer.body).unwrap().len();
+            let (none, one) = (escaped(&answer(0, 0)), escaped(&answer(1, 0)));
+            let fits = |bytes: usize| {
+                let room = bytes - none;
+                answer(room / (one - none), room % (one - none)).check_size()
+            };
+            // The last size that is taken, found by halving.
+            let (mut taken, mut refused) = (none, MAX_ANSWER_BYTES);
+            while refused - taken > 1 {
+                let middle = taken.midpoint(refused);
+                if fits(middle).is_ok() { taken = middle } else { refused = middle }
+            }
+            for origin in ["2.0", "1.0"] {
+                let size = size(fits(taken).unwrap(), origin);
+                assert!((MAX_ANSWER_BYTES - 200..=MAX_ANSWER_BYTES).contains(&size), "{size}");
+            }
+            assert!(matches!(fits(refused).unwrap_err().kind(), ErrorKind::AnswerTooLarge));
         }
     }
 }

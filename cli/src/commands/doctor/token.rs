@@ -1,9 +1,10 @@
 //! Explains a token claim by claim, and shows each endpoint's verdict.
 
+use lambda_http::Body;
+use lambda_http::http::Request;
 use operator::token::{Explanation, Standing};
-use serde_json::json;
+use shared::endpoint::Admission;
 use shared::error::{Error, ErrorKind};
-use shared::http::{Event, Request};
 use shared::{App, Endpoint};
 
 use super::report::{Check, Report, State};
@@ -33,7 +34,7 @@ pub(super) async fn check(app: &App, token: &str, report: &mut Report) {
             None => check,
         });
     }
-    for endpoint in ENDPOINTS.into_iter().filter(|endpoint| endpoint.policy.is_some()) {
+    for endpoint in ENDPOINTS.into_iter().filter(Endpoint::takes_token) {
         report.add(ask(app, endpoint, token).await);
     }
 }
@@ -50,16 +51,11 @@ fn bare(token: &str) -> &str {
 /// Asks an endpoint's own handler, with nothing but the token: without a body nothing is created.
 async fn ask(app: &App, endpoint: Endpoint, token: &str) -> Check {
     let check = format!("{} {}", endpoint.method, endpoint.path);
-    let event = json!({
-        "rawQueryString": "",
-        "headers": { "authorization": format!("Bearer {token}") },
-        "requestContext": { "requestId": "doctor", "http": { "sourceIp": "127.0.0.1" } },
-    });
-    let Ok(event) = serde_json::from_value::<Event>(event) else {
+    let request = Request::builder().header("authorization", format!("Bearer {token}")).body(Body::Empty);
+    let Ok(request) = request else {
         return Check::new(check, State::Warning, "not asked: no request can hold the token");
     };
-    let request = Request::from(event);
-    let answer = (endpoint.handler)(app, &request).await;
+    let answer = endpoint.answer(app, &request.into(), &mut Admission::default()).await;
     let (state, found) = match answer {
         Ok(_) => (State::Ok, "opens: 200".to_owned()),
         Err(error) => of_error(&error),
