@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use operator::table::{ChangeOutcome, OperatorTable, PersonalData, UserChanges};
 use serde::Serialize;
+use shared::error::Error;
 use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
 
 use super::{Failure, Output, TableArguments, parse};
@@ -31,6 +32,9 @@ pub(super) enum UserCommand {
     },
 }
 
+/// How often an address is looked up that goes to another account between two calls.
+const MAX_LOOK_UPS: u32 = 4;
+
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct WhichUser {
@@ -44,17 +48,33 @@ pub(super) struct WhichUser {
 
 impl WhichUser {
     /// The user's id; of an e-mail address, that of its account.
-    pub(super) async fn id(self, table: &OperatorTable) -> Result<UserId, Failure> {
+    pub(super) async fn id(&self, table: &OperatorTable) -> Result<UserId, Failure> {
         let found = match self {
-            Self { id: Some(id), .. } => Some(id),
-            Self { email: Some(email), .. } => table.user_id_of(&email).await?,
+            Self { id: Some(id), .. } => Some(id.clone()),
+            Self { email: Some(email), .. } => table.user_id_of(email).await?,
             Self { .. } => None,
         };
         found.ok_or_else(no_such_user)
     }
+
+    /// Writes to the account. `write` gets the account's id and the address by which it was found, if there is one; it
+    /// returns `None` if the address has gone to another account. Then the address is looked up again.
+    pub(super) async fn write<T>(
+        &self,
+        table: &OperatorTable,
+        write: impl AsyncFn(&UserId, Option<&Email>) -> Result<Option<T>, Failure>,
+    ) -> Result<T, Failure> {
+        for _ in 0..MAX_LOOK_UPS {
+            let id = self.id(table).await?;
+            if let Some(written) = write(&id, self.email.as_ref()).await? {
+                return Ok(written);
+            }
+        }
+        Err(Error::unavailable("the e-mail address went to another account, look-up after look-up").into())
+    }
 }
 
-fn no_such_user() -> Failure {
+pub(super) fn no_such_user() -> Failure {
     Failure::refused("there is no such user")
 }
 

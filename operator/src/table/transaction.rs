@@ -52,9 +52,6 @@ pub(super) trait OperatorTransaction: Sized {
 
     /// Demands that an item does not exist.
     fn demand_absent(self, key: Key) -> Self;
-
-    /// Demands that an attribute of an item has this value.
-    fn demand_that(self, key: Key, attribute: (&str, &str)) -> Self;
 }
 
 impl OperatorTransaction for Transaction {
@@ -107,10 +104,6 @@ impl OperatorTransaction for Transaction {
 
     fn demand_absent(self, key: Key) -> Self {
         self.check(key, ConditionCheck::builder().condition_expression(Condition::ABSENT))
-    }
-
-    fn demand_that(self, key: Key, attribute: (&str, &str)) -> Self {
-        self.check(key, conditional!(ConditionCheck::builder(), EQUAL, attribute))
     }
 }
 
