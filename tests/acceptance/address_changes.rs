@@ -60,7 +60,7 @@ async fn pass_on(table: &OperatorTable) {
 
 async fn change(table: &OperatorTable, id: &str, email: &str) {
     let changes = UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
-    table.change_user(&id.parse().unwrap(), &changes).await.unwrap();
+    table.change_user(&id.parse().unwrap(), None, &changes).await.unwrap();
 }
 
 /// Passes the address on before each transaction, `times` times at most.
@@ -86,9 +86,11 @@ async fn create(world: &World, url: &str) -> Answer {
 }
 
 async fn add(world: &World, url: &str) -> std::process::Output {
-    let table = world.table().name();
-    let add = ["member", "add", "--email", ADDRESS, "--organization", ORGANIZATION];
-    users(&[&add[..], &["--endpoint-url", url, "--table", table]].concat()).await
+    run(world, url, &["member", "add", "--email", ADDRESS, "--organization", ORGANIZATION]).await
+}
+
+async fn run(world: &World, url: &str, command: &[&str]) -> std::process::Output {
+    users(&[command, &["--endpoint-url", url, "--table", world.table().name()]].concat()).await
 }
 
 async fn import(world: &World, url: &str) -> ImportOutcome {
@@ -131,7 +133,7 @@ async fn a_creation_makes_an_account_if_the_one_with_the_address_is_deleted_mean
     let delete: Event = Arc::new(move || {
         let table = table.clone();
         Box::pin(async move {
-            table.delete_personal_data(&JANE.parse().unwrap()).await.unwrap();
+            table.delete_personal_data(&JANE.parse().unwrap(), None).await.unwrap();
         })
     });
     let url = interrupted(world.dynamodb_address(), delete).await;
@@ -157,6 +159,64 @@ async fn member_add_adds_the_account_that_has_the_address_when_it_is_written() {
     let output = add(&world, &url).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_john_alone_is_member(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_write_to_the_account_that_has_the_address_when_they_write() {
+    let world = start().await;
+    for id in [JANE, JOHN] {
+        world.join(id, ORGANIZATION).await;
+    }
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let remove = ["member", "remove", "--email", ADDRESS, "--organization", ORGANIZATION];
+    let output = run(&world, &url, &remove).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (id, is_member) in [(JANE, true), (JOHN, false)] {
+        assert_eq!(world.organizations_of(id).await.iter().any(|id| id == ORGANIZATION), is_member, "{id}");
+    }
+
+    // Now John has the address, and Jane gets it back.
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let set = ["user", "set", "--email", ADDRESS, "--first-name", "Changed"];
+    let output = run(&world, &url, &set).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (id, is_changed) in [(JANE, true), (JOHN, false)] {
+        let user = world.table().user(&id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(user.first_name.as_str() == "Changed", is_changed, "{id}");
+    }
+
+    // A deletion was agreed to for one account, so it does not go on with another.
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let output = run(&world, &url, &["delete", "--email", ADDRESS, "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for id in [JANE, JOHN] {
+        assert!(world.table().user(&id.parse().unwrap()).await.unwrap().is_some(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_refuses_an_address_whose_claim_names_an_account_without_it() {
+    let world = start().await;
+    world.put_item(&json!({ "PK": { "S": "EMAIL#wrong@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": JANE } })).await;
+    world.put_item(&json!({ "PK": { "S": "EMAIL#gone@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": "kp_gone" } })).await;
+    let before = world.items().await;
+    for (email, what) in
+        [("wrong@example.com", "has another address"), ("gone@example.com", "does not exist")]
+    {
+        for command in [
+            &["user", "get", "--email", email] as &[_],
+            &["user", "set", "--email", email, "--first-name", "Changed"],
+            &["member", "add", "--email", email, "--organization", ORGANIZATION],
+            &["member", "remove", "--email", email, "--organization", "org_acme"],
+            &["delete", "--email", email, "--yes"],
+        ] {
+            let output = run(&world, &world.system.dynamodb_url, command).await;
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {error}");
+            assert!(error.contains(what) && error.contains("--scan --repair"), "{command:?}: {error}");
+        }
+    }
+    assert_eq!(world.items().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

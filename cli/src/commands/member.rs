@@ -1,6 +1,7 @@
 //! `users member`
 
 use clap::{Args, Subcommand};
+use operator::table::LeaveOutcome;
 use serde::Serialize;
 use shared::clock::Clock;
 use shared::model::{Email, OrganizationId, UserId};
@@ -71,10 +72,17 @@ pub(super) async fn run(command: MemberCommand, output: Output) -> Result<(), Fa
         }
         MemberCommand::Remove(Membership { which, organization, table }) => {
             let table = table.open().await?;
-            let user = which.id(&table).await?;
-            if !table.leave(&user, &organization).await? {
-                return Err(Failure::refused(format!("{user} is not a member of {organization}")));
-            }
+            let leave = async |user: &UserId, found_by: Option<&Email>| match table
+                .leave(user, found_by, &organization)
+                .await?
+            {
+                LeaveOutcome::Left => Ok(Some(user.clone())),
+                LeaveOutcome::AddressMoved => Ok(None),
+                LeaveOutcome::NotMember => {
+                    Err(Failure::refused(format!("{user} is not a member of {organization}")))
+                }
+            };
+            let user = which.write(&table, leave).await?;
             output.record(&View::new(&user, &organization, false))
         }
     }

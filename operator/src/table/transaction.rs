@@ -44,6 +44,9 @@ pub(super) trait OperatorTransaction: Sized {
     /// Deletes an item, if it exists.
     fn delete(self, key: Key) -> Self;
 
+    /// Deletes an item that must exist.
+    fn delete_present(self, key: Key) -> Self;
+
     /// Deletes an item whose attribute must have this value.
     fn delete_if(self, key: Key, attribute: (&str, &str)) -> Self;
 
@@ -92,6 +95,10 @@ impl OperatorTransaction for Transaction {
 
     fn delete(self, key: Key) -> Self {
         delete_with(self, key, Delete::builder())
+    }
+
+    fn delete_present(self, key: Key) -> Self {
+        delete_with(self, key, Delete::builder().condition_expression(Condition::PRESENT))
     }
 
     fn delete_if(self, key: Key, attribute: (&str, &str)) -> Self {
