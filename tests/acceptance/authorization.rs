@@ -160,10 +160,46 @@ async fn the_claim_names_are_settings() {
     let payload = json!({
         "iss": users::local::ISSUER, "aud": users::local::AUDIENCE, "exp": START.seconds() + 100,
         "uid": "kp_unknown", "org": ACME, "groups": ["Admin"], "mail": "jane@example.com",
+        "email_verified": true,
     });
     ask_app(&app, &world.signed(&payload)).await.assert_ok(200);
     // The usual names mean nothing then.
     ask_app(&app, &world.signed(&world.payload())).await.assert_problem(403);
+}
+
+#[tokio::test]
+async fn an_address_counts_by_the_email_verified_beside_it() {
+    let world = World::start().await;
+    let (jane, elsewhere) =
+        ("jane@example.com", json!({ "email": "nobody@example.com", "email_verified": true }));
+    let verified = |verified: bool| json!({ "email": jane, "email_verified": verified });
+    for (setting, claims, status) in [
+        ("/user/email", json!({ "user": verified(true) }), 200),
+        ("/user/email", json!({ "user": verified(true), "email_verified": false }), 200),
+        ("/user/email", json!({ "user": verified(false) }), 400),
+        ("/user/email", json!({ "user": verified(false), "email_verified": true }), 400),
+        ("/user/email", json!({ "user": { "email": jane, "email_verified": "true" } }), 400),
+        ("/user/email", json!({ "user": { "email": jane } }), 400),
+        ("/user/email", json!({ "user": { "email": jane }, "email_verified": true }), 400),
+        ("/emails/*/email", json!({ "emails": [verified(true)] }), 200),
+        ("/emails/*/email", json!({ "emails": [verified(false)], "email_verified": true }), 400),
+        ("/emails/*/email", json!({ "emails": [verified(true), elsewhere] }), 400),
+        ("mail", json!({ "mail": jane, "email_verified": true }), 200),
+        ("mail", json!({ "mail": jane, "email_verified": false }), 400),
+        ("mail", json!({ "mail": jane }), 400),
+        // The platform's own claims count without one.
+        ("email", json!({ "email": jane }), 200),
+        ("email", json!({ "email": jane, "email_verified": false }), 400),
+        ("", json!({ "Email": jane }), 200),
+        ("", json!({ "Email": jane, "email_verified": false }), 400),
+    ] {
+        let app = world.app(&[("CLAIM_EMAIL", setting)]);
+        let mut payload = world.payload();
+        payload["sub"] = "kp_unknown".into();
+        payload.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let answer = ask_app(&app, &world.signed(&payload)).await;
+        assert_eq!(answer.status, status, "{setting}: {claims}");
+    }
 }
 
 async fn ask_app(app: &std::sync::Arc<shared::App>, bearer: &str) -> Answer {

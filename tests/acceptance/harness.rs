@@ -189,7 +189,7 @@ impl World {
 
     /// A membership, put straight into the table.
     pub async fn join(&self, user: &str, organization: &str) {
-        let joined = self.table().join(&user.parse().unwrap(), &joining(organization)).await.unwrap();
+        let joined = self.table().join(&user.parse().unwrap(), None, &joining(organization)).await.unwrap();
         assert!(matches!(joined, JoinOutcome::Member(_)), "{joined:?}");
     }
 

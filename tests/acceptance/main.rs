@@ -14,6 +14,7 @@ mod engine;
 mod harness;
 mod key_pairs;
 
+mod address_changes;
 mod attacks;
 mod authorization;
 mod binaries;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use operator::table::DeleteOutcome;
+
 use crate::command_line::{Cli, users};
 use crate::faults::{Fault, Proxy};
 use crate::harness::{ACME, GLOBEX, JANE, JOHN, text};
@@ -85,8 +87,8 @@ async fn who_is_deleted_while_others_add_is_whole_or_gone() {
                 assert!([200, 201, 503].contains(&status), "{status}");
             }
         };
-        let (deleted, ()) = tokio::join!(cli.world.table().delete_personal_data(&id), add);
-        assert!(deleted.unwrap());
+        let (deleted, ()) = tokio::join!(cli.world.table().delete_personal_data(&id, None), add);
+        assert_eq!(deleted.unwrap(), DeleteOutcome::Deleted);
         let items = cli.world.items().await;
         assert!(!items.iter().any(|item| text(item, "PK").contains(id.as_str())), "{items:?}");
         if let Some(new) = cli.world.user_id_of("ada@example.com").await {
@@ -158,7 +160,7 @@ async fn an_address_goes_over_with_its_claim() {
             let (table, id) = (cli.world.table().clone(), id.parse().unwrap());
             let changes =
                 operator::table::UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
-            async move { format!("{:?}", table.change_user(&id, &changes).await.unwrap()) }
+            async move { format!("{:?}", table.change_user(&id, None, &changes).await.unwrap()) }
         };
         let (jane, john) = tokio::join!(change(JANE), change(JOHN));
         let changed = [&jane, &john].iter().filter(|outcome| outcome.starts_with("Changed")).count();

@@ -1,6 +1,7 @@
 //! `users delete`
 
 use clap::Args;
+use operator::table::DeleteOutcome;
 
 use super::user::{View, WhichUser};
 use super::{Failure, Line, Output, TableArguments, question, tell};
@@ -31,8 +32,15 @@ pub(super) async fn run(arguments: Delete, output: Output) -> Result<(), Failure
             return Err(Failure::refused("nothing is deleted"));
         }
     }
-    if !table.delete_personal_data(&id).await? {
-        return Err(Failure::refused("there is no such user any more"));
+    match table.delete_personal_data(&id, which.email()).await? {
+        DeleteOutcome::Deleted => {}
+        DeleteOutcome::Nothing => return Err(Failure::refused("there is no such user any more")),
+        // What was shown and agreed to is another account's than the address is now.
+        DeleteOutcome::AddressMoved => {
+            return Err(Failure::refused(
+                "the e-mail address is not that account's any more: nothing is deleted",
+            ));
+        }
     }
     if yes {
         output.record(&view)?;

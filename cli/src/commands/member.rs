@@ -1,12 +1,13 @@
 //! `users member`
 
 use clap::{Args, Subcommand};
+use operator::table::LeaveOutcome;
 use serde::Serialize;
 use shared::clock::Clock;
-use shared::model::{OrganizationId, UserId};
+use shared::model::{Email, OrganizationId, UserId};
 use shared::table::{JoinOutcome, NewMembership};
 
-use super::user::WhichUser;
+use super::user::{WhichUser, no_such_user};
 use super::{Failure, OPERATOR, Output, TableArguments, parse};
 
 #[derive(Subcommand)]
@@ -48,7 +49,6 @@ pub(super) async fn run(command: MemberCommand, output: Output) -> Result<(), Fa
     match command {
         MemberCommand::Add(Membership { which, organization, table }) => {
             let table = table.open().await?;
-            let user = which.id(&table).await?;
             let membership = NewMembership {
                 organization_id: organization.clone(),
                 added_by: OPERATOR
@@ -56,20 +56,33 @@ pub(super) async fn run(command: MemberCommand, output: Output) -> Result<(), Fa
                     .map_err(|why| Failure::refused(format!("the operator's id {why}")))?,
                 joined_at: Clock::system().now(),
             };
-            match table.join(&user, &membership).await? {
-                JoinOutcome::Member(_) => output.record(&View::new(&user, &organization, true)),
+            let join = async |user: &UserId, found_by: Option<&Email>| match table
+                .join(user, found_by, &membership)
+                .await?
+            {
+                JoinOutcome::Member(user) => Ok(Some(user.id)),
+                JoinOutcome::AddressMoved => Ok(None),
                 JoinOutcome::OrganizationMissing => Err(Failure::refused(format!(
                     "there is no organization {organization}: `users organization put` makes it"
                 ))),
-                JoinOutcome::UserMissing => Err(Failure::refused("there is no such user")),
-            }
+                JoinOutcome::UserMissing => Err(no_such_user()),
+            };
+            let user = which.write(&table, join).await?;
+            output.record(&View::new(&user, &organization, true))
         }
         MemberCommand::Remove(Membership { which, organization, table }) => {
             let table = table.open().await?;
-            let user = which.id(&table).await?;
-            if !table.leave(&user, &organization).await? {
-                return Err(Failure::refused(format!("{user} is not a member of {organization}")));
-            }
+            let leave = async |user: &UserId, found_by: Option<&Email>| match table
+                .leave(user, found_by, &organization)
+                .await?
+            {
+                LeaveOutcome::Left => Ok(Some(user.clone())),
+                LeaveOutcome::AddressMoved => Ok(None),
+                LeaveOutcome::NotMember => {
+                    Err(Failure::refused(format!("{user} is not a member of {organization}")))
+                }
+            };
+            let user = which.write(&table, leave).await?;
             output.record(&View::new(&user, &organization, false))
         }
     }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use operator::table::{ChangeOutcome, OperatorTable, PersonalData, UserChanges};
 use serde::Serialize;
+use shared::error::Error;
 use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
 
 use super::{Failure, Output, TableArguments, parse};
@@ -31,6 +32,9 @@ pub(super) enum UserCommand {
     },
 }
 
+/// How often an address is looked up that goes to another account between two calls.
+const MAX_LOOK_UPS: u32 = 4;
+
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct WhichUser {
@@ -43,18 +47,58 @@ pub(super) struct WhichUser {
 }
 
 impl WhichUser {
-    /// The user's id; of an e-mail address, that of its account.
-    pub(super) async fn id(self, table: &OperatorTable) -> Result<UserId, Failure> {
-        let found = match self {
-            Self { id: Some(id), .. } => Some(id),
-            Self { email: Some(email), .. } => table.user_id_of(&email).await?,
-            Self { .. } => None,
+    /// The user's id; of an e-mail address, that of the account that has it.
+    pub(super) async fn id(&self, table: &OperatorTable) -> Result<UserId, Failure> {
+        let email = match self {
+            Self { id: Some(id), .. } => return Ok(id.clone()),
+            Self { email: Some(email), .. } => email,
+            Self { .. } => return Err(no_such_user()),
         };
-        found.ok_or_else(no_such_user)
+        for _ in 0..MAX_LOOK_UPS {
+            let Some(id) = table.user_id_of(email).await? else { return Err(no_such_user()) };
+            let user = table.user(&id).await?;
+            if user.as_ref().is_some_and(|user| user.email.normalized() == email.normalized()) {
+                return Ok(id);
+            }
+            // Between the two reads the address may have gone to another account.
+            if table.user_id_of(email).await?.as_ref() == Some(&id) {
+                let what = if user.is_some() { "has another address" } else { "does not exist" };
+                return Err(Failure::refused(format!(
+                    "the e-mail address is registered by the account {id}, which {what}: `users doctor --scan \
+                     --repair` frees the address; --id names a user without it"
+                )));
+            }
+        }
+        Err(address_never_stays())
+    }
+
+    /// The address by which the user is named, if it is by one.
+    pub(super) fn email(&self) -> Option<&Email> {
+        self.email.as_ref()
+    }
+
+    /// Writes to the account. `write` gets the account's id and the address by which it was found, if there is one; it
+    /// returns `None` if the address has gone to another account. Then the address is looked up again.
+    pub(super) async fn write<T>(
+        &self,
+        table: &OperatorTable,
+        write: impl AsyncFn(&UserId, Option<&Email>) -> Result<Option<T>, Failure>,
+    ) -> Result<T, Failure> {
+        for _ in 0..MAX_LOOK_UPS {
+            let id = self.id(table).await?;
+            if let Some(written) = write(&id, self.email()).await? {
+                return Ok(written);
+            }
+        }
+        Err(address_never_stays())
     }
 }
 
-fn no_such_user() -> Failure {
+fn address_never_stays() -> Failure {
+    Error::unavailable("the e-mail address went to another account, look-up after look-up").into()
+}
+
+pub(super) fn no_such_user() -> Failure {
     Failure::refused("there is no such user")
 }
 
@@ -158,14 +202,18 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
                 return Err(Failure::wrong_usage("nothing to set: --help shows the options"));
             }
             let table = table.open().await?;
-            let id = which.id(&table).await?;
-            match table.change_user(&id, &changes).await? {
-                ChangeOutcome::Changed(_) => (id, table),
+            let change = async |id: &UserId, found_by: Option<&Email>| match table
+                .change_user(id, found_by, &changes)
+                .await?
+            {
+                ChangeOutcome::Changed(user) => Ok(Some(user.id)),
+                ChangeOutcome::AddressMoved => Ok(None),
                 ChangeOutcome::EmailTaken(other) => {
-                    return Err(Failure::refused(format!("{other} has that e-mail address")));
+                    Err(Failure::refused(format!("{other} has that e-mail address")))
                 }
-                ChangeOutcome::UserMissing => return Err(no_such_user()),
-            }
+                ChangeOutcome::UserMissing => Err(no_such_user()),
+            };
+            (which.write(&table, change).await?, table)
         }
     };
     let data = table.personal_data(&id).await?.ok_or_else(no_such_user)?;

@@ -45,7 +45,7 @@ pub(super) async fn put(table: &OperatorTable, now: Timestamp) -> Result<(), Err
             return Err(Error::defect("the demo data is there in part"));
         }
     }
-    if !matches!(table.join(&jane.id, &joining(GLOBEX)?).await?, JoinOutcome::Member(_)) {
+    if !matches!(table.join(&jane.id, None, &joining(GLOBEX)?).await?, JoinOutcome::Member(_)) {
         return Err(Error::defect("the demo data is there in part"));
     }
     for (organization, number) in [(ACME, "C-10042"), (GLOBEX, "C-20099")] {

@@ -9,9 +9,12 @@
 use serde::Deserialize;
 use shared::auth::{Caller, Policy};
 use shared::http::{BodyFields, Member, Request, Response, UserView};
-use shared::model::{Email, Password, PersonName, PhoneNumber, User, UserId};
+use shared::model::{Email, Password, PasswordHash, PersonName, PhoneNumber, User, UserId};
 use shared::table::{CreateOutcome, JoinOutcome, NewMembership, Registration};
 use shared::{Access, App, Endpoint, Error};
+
+/// How often an address is looked up that goes to another account between two calls.
+const MAX_LOOK_UPS: u32 = 4;
 
 /// Requires the Admin role.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -27,41 +30,70 @@ async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response
         added_by: admin.user_id()?.clone(),
         joined_at: app.now(),
     };
-    let new_user = NewUser::parse(request)?;
-
-    match app.table.registration(&new_user.email, &membership.organization_id).await? {
-        Registration::Free => create(app, new_user, &membership).await,
-        Registration::Taken(user_id) => reuse(app, &user_id, &membership).await,
-        Registration::OrganizationMissing => Err(organization_missing()),
-    }
+    create_or_reuse(app, NewUser::parse(request)?, &membership).await
 }
 
-async fn create(app: &App, new_user: NewUser, membership: &NewMembership) -> Result<Response, Error> {
-    let password_hash = match new_user.password {
-        Some(password) => Some(app.hash(password).await?),
-        None => None,
-    };
+async fn create_or_reuse(
+    app: &App,
+    mut new_user: NewUser,
+    membership: &NewMembership,
+) -> Result<Response, Error> {
+    let mut password_hash = None;
+    for _ in 0..MAX_LOOK_UPS {
+        let response = match app.table.registration(&new_user.email, &membership.organization_id).await? {
+            Registration::Free => {
+                if let Some(password) = new_user.password.take() {
+                    password_hash = Some(app.hash(password).await?);
+                }
+                create(app, &new_user, password_hash.as_ref(), membership).await?
+            }
+            Registration::Taken(user_id) => reuse(app, &user_id, &new_user.email, membership).await?,
+            Registration::OrganizationMissing => return Err(organization_missing()),
+        };
+        if let Some(response) = response {
+            return Ok(response);
+        }
+    }
+    Err(Error::unavailable("an e-mail address went to another account, look-up after look-up"))
+}
+
+/// `None` if the address went to another account meanwhile.
+async fn create(
+    app: &App,
+    new_user: &NewUser,
+    password_hash: Option<&PasswordHash>,
+    membership: &NewMembership,
+) -> Result<Option<Response>, Error> {
     let user = User {
         id: app.new_user_id()?,
-        first_name: new_user.first_name,
-        last_name: new_user.last_name,
-        email: new_user.email,
+        first_name: new_user.first_name.clone(),
+        last_name: new_user.last_name.clone(),
+        email: new_user.email.clone(),
         preferred_email: None,
-        phone_number: new_user.phone_number,
+        phone_number: new_user.phone_number.clone(),
     };
-    match app.table.create_account(&user, password_hash.as_ref(), membership).await? {
-        CreateOutcome::Created => Response::created(&UserView::with_login_email(&user)),
-        CreateOutcome::EmailTaken(user_id) => reuse(app, &user_id, membership).await,
+    match app.table.create_account(&user, password_hash, membership).await? {
+        CreateOutcome::Created => Response::created(&UserView::with_login_email(&user)).map(Some),
+        CreateOutcome::EmailTaken(user_id) => reuse(app, &user_id, &user.email, membership).await,
         CreateOutcome::OrganizationMissing => Err(organization_missing()),
     }
 }
 
-async fn reuse(app: &App, user_id: &UserId, membership: &NewMembership) -> Result<Response, Error> {
-    match app.table.join(user_id, membership).await? {
-        JoinOutcome::Member(user) => Response::ok(&UserView::with_login_email(&user)),
+/// `None` if the address went to another account meanwhile.
+async fn reuse(
+    app: &App,
+    user_id: &UserId,
+    email: &Email,
+    membership: &NewMembership,
+) -> Result<Option<Response>, Error> {
+    match app.table.join(user_id, Some(email), membership).await? {
+        JoinOutcome::Member(user) => Response::ok(&UserView::with_login_email(&user)).map(Some),
+        JoinOutcome::AddressMoved => Ok(None),
         JoinOutcome::OrganizationMissing => Err(organization_missing()),
-        // The account was deleted between two calls; sent again, the request creates it anew.
-        JoinOutcome::UserMissing => Err(Error::unavailable("an e-mail claim names a user that is not there")),
+        // An account and its claim are deleted together. Only a repair ends this, so it is no 503.
+        JoinOutcome::UserMissing => Err(Error::defect(
+            "an e-mail claim names a user that is not there: `users doctor --scan --repair` deletes the claim",
+        )),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use shared::clock::Timestamp;
 use shared::error::Error;
-use shared::model::{CustomerNumber, NormalizedEmail, OrganizationId, PasswordHash, User, UserId};
+use shared::model::{CustomerNumber, Email, NormalizedEmail, OrganizationId, PasswordHash, User, UserId};
 use shared::table::NewMembership;
 use shared::table::credentials::credential;
 use shared::table::email_claims::{self, USER_ID};
@@ -18,6 +18,9 @@ use super::transaction::MAX_PARTS;
 /// How many memberships and customer accounts are written with a new account, in one transaction; those beyond follow.
 /// Each may demand an organization of its own.
 const MAX_FIRST_BELONGINGS: usize = 40;
+
+/// How often an address is looked up that goes to another account between two calls.
+const MAX_LOOK_UPS: u32 = 4;
 
 /// An account from elsewhere.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub enum ImportOutcome {
     Existing(UserId),
     /// Nothing was written: another account has the id.
     IdTaken,
+    /// Nothing was written: the claim of the e-mail address names this user, who does not exist.
+    ClaimOrphaned(UserId),
     /// An organization of a membership or a customer account does not exist. Where the account has more of them than
     /// a transaction takes, others may be written.
     OrganizationMissing,
@@ -82,7 +87,11 @@ impl OperatorTable {
         let mut batch = Batch::new(self);
         for (account, holder) in accounts.iter().zip(&holders) {
             if let Some(holder) = holder {
-                existing.push(self.add_to_existing(holder.clone(), account, &present).await?);
+                let added = self.add_to_existing(holder.clone(), account, &present).await?;
+                existing.push(match added {
+                    Some(outcome) => outcome,
+                    None => self.import_one(account).await?,
+                });
             } else if !batch.add(account)? {
                 new.append(&mut std::mem::replace(&mut batch, Batch::new(self)).commit(self).await?);
                 batch.add(account)?;
@@ -108,87 +117,124 @@ impl OperatorTable {
         Ok(emails.iter().map(|email| holders.get(email.as_str()).cloned()).collect())
     }
 
-    /// Of what is to be added to accounts that are there, what they have.
+    /// Of what is to be added to accounts that are there, what they have; and which accounts are there.
     async fn belongings_of(
         &self,
         accounts: &[ImportedAccount],
         holders: &[Option<UserId>],
     ) -> Result<HashSet<Key>, Error> {
         let existing = accounts.iter().zip(holders).filter_map(|(account, id)| Some((account, id.as_ref()?)));
-        let keys =
-            existing.flat_map(|(account, id)| account.belongings().map(move |belonging| belonging.key(id)));
+        let keys = existing.flat_map(|(account, id)| {
+            let belongings = account.belongings().map(move |belonging| belonging.key(id));
+            belongings.chain([Key::user(id)])
+        });
         let keys: HashSet<_> = keys.collect();
         let items = self.batch_get(&keys.into_iter().collect::<Vec<_>>()).await?;
         items.iter().map(Item::key).collect()
     }
 
     async fn import_one(&self, account: &ImportedAccount) -> Result<ImportOutcome, Error> {
-        let mut alone = Batch::new(self);
-        alone.add(account)?;
-        let refusal = match alone.transaction.commit().await? {
-            CommitOutcome::Committed => return self.import_rest(account).await,
-            CommitOutcome::Refused(refusal) => refusal,
-        };
-        if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
-            return self.add_to_existing(email_claims::user_id(claim)?, account, &HashSet::new()).await;
+        for _ in 0..MAX_LOOK_UPS {
+            let mut alone = Batch::new(self);
+            alone.add(account)?;
+            let refusal = match alone.transaction.commit().await? {
+                CommitOutcome::Committed => return self.import_rest(account).await,
+                CommitOutcome::Refused(refusal) => refusal,
+            };
+            if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
+                let holder = email_claims::user_id(claim)?;
+                if let Some(outcome) = self.add_to_existing(holder, account, &HashSet::new()).await? {
+                    return Ok(outcome);
+                }
+            } else if refusal.names(KeyKind::Organization) {
+                return Ok(ImportOutcome::OrganizationMissing);
+            } else {
+                return Ok(ImportOutcome::IdTaken);
+            }
         }
-        if refusal.names(KeyKind::Organization) {
-            return Ok(ImportOutcome::OrganizationMissing);
-        }
-        Ok(ImportOutcome::IdTaken)
+        Err(Error::unavailable("an e-mail address went to another account, look-up after look-up"))
     }
 
     /// What the first transaction of a new account had no room for.
     async fn import_rest(&self, account: &ImportedAccount) -> Result<ImportOutcome, Error> {
         let rest: Vec<_> = account.belongings().skip(MAX_FIRST_BELONGINGS).collect();
-        Ok(match self.add_all(&account.user.id, &rest).await? {
-            AddOutcome::Added => ImportOutcome::Created,
-            AddOutcome::OrganizationMissing => ImportOutcome::OrganizationMissing,
-        })
+        for some in rest.chunks(MAX_ADDED) {
+            match self.add(&account.user.id, None, some).await? {
+                AddOutcome::Added => {}
+                AddOutcome::OrganizationMissing => return Ok(ImportOutcome::OrganizationMissing),
+                AddOutcome::UserMissing | AddOutcome::AddressMoved => {
+                    return Err(Error::unavailable("an account was deleted while it was imported"));
+                }
+            }
+        }
+        Ok(ImportOutcome::Created)
     }
 
+    /// Adds what the account does not have yet. `None` if the address went to another account meanwhile.
     async fn add_to_existing(
         &self,
         id: UserId,
         account: &ImportedAccount,
         present: &HashSet<Key>,
-    ) -> Result<ImportOutcome, Error> {
+    ) -> Result<Option<ImportOutcome>, Error> {
         let missing = account.belongings().filter(|belonging| !present.contains(&belonging.key(&id)));
-        Ok(match self.add_all(&id, &missing.collect::<Vec<_>>()).await? {
-            AddOutcome::Added => ImportOutcome::Existing(id),
-            AddOutcome::OrganizationMissing => ImportOutcome::OrganizationMissing,
-        })
-    }
-
-    /// Adds what a user does not have yet.
-    async fn add_all(&self, id: &UserId, belongings: &[Belonging<'_>]) -> Result<AddOutcome, Error> {
-        // Each may demand an organization of its own, and all demand the user.
-        for some in belongings.chunks(MAX_PARTS / 2 - 1) {
-            let mut transaction = Transaction::new(self).demand(Key::user(id));
-            let mut demanded = HashSet::new();
-            for belonging in some {
-                transaction = belonging.add_to(transaction, id)?;
-                if demanded.insert(belonging.organization_id()) {
-                    transaction = transaction.demand(Key::organization(belonging.organization_id()));
-                }
-            }
-            match transaction.commit().await? {
-                CommitOutcome::Committed => {}
-                CommitOutcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
-                    return Ok(AddOutcome::OrganizationMissing);
-                }
-                CommitOutcome::Refused(_) => {
-                    return Err(Error::unavailable("an e-mail claim names a user that is not there"));
-                }
+        let missing: Vec<_> = missing.collect();
+        let mut parts: Vec<_> = missing.chunks(MAX_ADDED).collect();
+        if parts.is_empty() && !present.contains(&Key::user(&id)) {
+            // Nothing is written, but whether the account is there is checked.
+            parts.push(&[]);
+        }
+        for some in parts {
+            match self.add(&id, Some(&account.user.email), some).await? {
+                AddOutcome::Added => {}
+                AddOutcome::OrganizationMissing => return Ok(Some(ImportOutcome::OrganizationMissing)),
+                AddOutcome::UserMissing => return Ok(Some(ImportOutcome::ClaimOrphaned(id))),
+                AddOutcome::AddressMoved => return Ok(None),
             }
         }
-        Ok(AddOutcome::Added)
+        Ok(Some(ImportOutcome::Existing(id)))
+    }
+
+    /// Adds at most [`MAX_ADDED`] belongings that a user does not have yet, if the address under which it was found,
+    /// if there is one, still names it.
+    async fn add(
+        &self,
+        id: &UserId,
+        found_by: Option<&Email>,
+        belongings: &[Belonging<'_>],
+    ) -> Result<AddOutcome, Error> {
+        let mut transaction = Transaction::new(self).demand(Key::user(id));
+        if let Some(email) = found_by {
+            transaction = email_claims::demand_holder(transaction, email, id);
+        }
+        let mut demanded = HashSet::new();
+        for belonging in belongings {
+            transaction = belonging.add_to(transaction, id)?;
+            if demanded.insert(belonging.organization_id()) {
+                transaction = transaction.demand(Key::organization(belonging.organization_id()));
+            }
+        }
+        Ok(match transaction.commit().await? {
+            CommitOutcome::Committed => AddOutcome::Added,
+            CommitOutcome::Refused(refusal) if refusal.names(KeyKind::EmailClaim) => AddOutcome::AddressMoved,
+            CommitOutcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
+                AddOutcome::OrganizationMissing
+            }
+            CommitOutcome::Refused(_) => AddOutcome::UserMissing,
+        })
     }
 }
+
+/// How many belongings a transaction adds: each may demand an organization of its own, and all demand the user and
+/// the e-mail claim.
+const MAX_ADDED: usize = MAX_PARTS / 2 - 1;
 
 enum AddOutcome {
     Added,
     OrganizationMissing,
+    UserMissing,
+    /// The address no longer leads to the user.
+    AddressMoved,
 }
 
 /// What a user has of an organization.

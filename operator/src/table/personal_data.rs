@@ -100,6 +100,30 @@ pub enum ChangeOutcome {
     EmailTaken(UserId),
     /// Nothing was written: there is no such user.
     UserMissing,
+    /// Nothing was written: the address by which the user was found no longer leads to it.
+    AddressMoved,
+}
+
+/// The outcome of a deletion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeleteOutcome {
+    /// All is deleted.
+    Deleted,
+    /// There was nothing.
+    Nothing,
+    /// Nothing was deleted: the address by which the user was found no longer leads to it.
+    AddressMoved,
+}
+
+/// The outcome of ending a membership.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeaveOutcome {
+    /// It is ended.
+    Left,
+    /// There was none.
+    NotMember,
+    /// Nothing was deleted: the address by which the user was found no longer leads to it.
+    AddressMoved,
 }
 
 impl OperatorTable {
@@ -116,23 +140,38 @@ impl OperatorTable {
 
     /// Deletes everything that the table holds about a person. The first transaction deletes the account, its e-mail
     /// claim and its password, so that nobody can add to it, and as much else as fits. Further ones delete the rest. If
-    /// interrupted, call it again. Returns whether there was anything.
+    /// interrupted, call it again.
+    ///
+    /// `found_by` is the address under which the user was found, if it was found under one: the account is only
+    /// deleted if it still has it.
     ///
     /// The id stays in `CreatedBy` and `AddedBy` of those whom this user had added.
-    pub async fn delete_personal_data(&self, id: &UserId) -> Result<bool, Error> {
+    pub async fn delete_personal_data(
+        &self,
+        id: &UserId,
+        found_by: Option<&Email>,
+    ) -> Result<DeleteOutcome, Error> {
+        let mut found_by = found_by.map(Email::normalized);
         for round in 0..MAX_ROUNDS {
             let (items, credential) = tokio::try_join!(self.items_of(id), self.get(Key::credential(id)))?;
-            if items.is_empty() && credential.is_none() {
-                return Ok(round > 0);
-            }
             let user = items.iter().find(|item| item.kind() == KeyKind::User);
+            if user.is_none() && found_by.is_some() {
+                return Ok(DeleteOutcome::AddressMoved);
+            }
+            if items.is_empty() && credential.is_none() {
+                return Ok(if round > 0 { DeleteOutcome::Deleted } else { DeleteOutcome::Nothing });
+            }
             let mut transaction = Transaction::new(self).delete(Key::credential(id));
             let mut room = MAX_PARTS - 1;
             if let Some(user) = user {
                 let Stored(email): Stored<Email> = user.required("Email")?;
                 transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
                 // In an inconsistent table, the address may belong to another account.
-                if self.user_id_of(&email).await?.as_ref() == Some(id) {
+                let has_claim = self.user_id_of(&email).await?.as_ref() == Some(id);
+                if found_by.is_some_and(|found_by| !has_claim || found_by != email.normalized()) {
+                    return Ok(DeleteOutcome::AddressMoved);
+                }
+                if has_claim {
                     let claim = Key::email_claim(email.normalized());
                     transaction = transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()));
                 }
@@ -147,6 +186,7 @@ impl OperatorTable {
             }
             // If the address was changed meanwhile, the next round uses the new one.
             let CommitOutcome::Committed = transaction.commit().await? else { continue };
+            found_by = None;
             for keys in rest.get(room..).unwrap_or_default().chunks(MAX_PARTS) {
                 let delete = |transaction: Transaction, key: &Key| transaction.delete(key.clone());
                 keys.iter().fold(Transaction::new(self), delete).commit().await?;
@@ -156,9 +196,20 @@ impl OperatorTable {
     }
 
     /// Changes a user. If the login identifier changes, the same transaction moves the e-mail claim.
-    pub async fn change_user(&self, id: &UserId, changes: &UserChanges) -> Result<ChangeOutcome, Error> {
+    ///
+    /// `found_by` is the address under which the user was found, if it was found under one: the user is only
+    /// changed if the address is still its own.
+    pub async fn change_user(
+        &self,
+        id: &UserId,
+        found_by: Option<&Email>,
+        changes: &UserChanges,
+    ) -> Result<ChangeOutcome, Error> {
         for _ in 0..MAX_ROUNDS {
             let Some(user) = self.user(id).await? else { return Ok(ChangeOutcome::UserMissing) };
+            if found_by.is_some_and(|found_by| found_by.normalized() != user.email.normalized()) {
+                return Ok(ChangeOutcome::AddressMoved);
+            }
             let changed = changes.applied_to(user.clone());
             let mut transaction = Transaction::new(self).change(
                 Key::user(id),
@@ -169,8 +220,14 @@ impl OperatorTable {
             if old != new {
                 let own = (email_claims::USER_ID, id.as_str());
                 let claim = NewItem::new(Key::email_claim(new)).with(own.0, own.1);
-                transaction =
-                    transaction.put_new_or_own(claim, own).delete_if_any(Key::email_claim(old), own);
+                transaction = transaction.put_new_or_own(claim, own);
+                // A user that was named by its id may have lost the claim of its address: that ends here.
+                transaction = match found_by {
+                    Some(_) => transaction.delete_if(Key::email_claim(old), own),
+                    None => transaction.delete_if_any(Key::email_claim(old), own),
+                };
+            } else if let Some(email) = found_by {
+                transaction = email_claims::demand_holder(transaction, email, id);
             }
             match transaction.commit().await? {
                 CommitOutcome::Committed => return Ok(ChangeOutcome::Changed(Box::new(changed))),
@@ -184,9 +241,24 @@ impl OperatorTable {
         Err(Error::unavailable("the user was changed by others, round after round"))
     }
 
-    /// Ends a user's membership. Returns whether there was one.
-    pub async fn leave(&self, user: &UserId, organization: &OrganizationId) -> Result<bool, Error> {
-        self.delete(Key::membership(user, organization)).await.map(|deleted| deleted.is_some())
+    /// Ends a user's membership. `found_by` is the address under which the user was found, if it was found under one.
+    pub async fn leave(
+        &self,
+        user: &UserId,
+        found_by: Option<&Email>,
+        organization: &OrganizationId,
+    ) -> Result<LeaveOutcome, Error> {
+        let mut transaction = Transaction::new(self).delete_present(Key::membership(user, organization));
+        if let Some(email) = found_by {
+            transaction = email_claims::demand_holder(transaction, email, user);
+        }
+        Ok(match transaction.commit().await? {
+            CommitOutcome::Committed => LeaveOutcome::Left,
+            CommitOutcome::Refused(refusal) if refusal.names(KeyKind::EmailClaim) => {
+                LeaveOutcome::AddressMoved
+            }
+            CommitOutcome::Refused(_) => LeaveOutcome::NotMember,
+        })
     }
 
     /// Everything in a user's partition.

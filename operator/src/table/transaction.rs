@@ -44,6 +44,9 @@ pub(super) trait OperatorTransaction: Sized {
     /// Deletes an item, if it exists.
     fn delete(self, key: Key) -> Self;
 
+    /// Deletes an item that must exist.
+    fn delete_present(self, key: Key) -> Self;
+
     /// Deletes an item whose attribute must have this value.
     fn delete_if(self, key: Key, attribute: (&str, &str)) -> Self;
 
@@ -52,9 +55,6 @@ pub(super) trait OperatorTransaction: Sized {
 
     /// Demands that an item does not exist.
     fn demand_absent(self, key: Key) -> Self;
-
-    /// Demands that an attribute of an item has this value.
-    fn demand_that(self, key: Key, attribute: (&str, &str)) -> Self;
 }
 
 impl OperatorTransaction for Transaction {
@@ -97,6 +97,10 @@ impl OperatorTransaction for Transaction {
         delete_with(self, key, Delete::builder())
     }
 
+    fn delete_present(self, key: Key) -> Self {
+        delete_with(self, key, Delete::builder().condition_expression(Condition::PRESENT))
+    }
+
     fn delete_if(self, key: Key, attribute: (&str, &str)) -> Self {
         delete_with(self, key, conditional!(Delete::builder(), EQUAL, attribute))
     }
@@ -107,10 +111,6 @@ impl OperatorTransaction for Transaction {
 
     fn demand_absent(self, key: Key) -> Self {
         self.check(key, ConditionCheck::builder().condition_expression(Condition::ABSENT))
-    }
-
-    fn demand_that(self, key: Key, attribute: (&str, &str)) -> Self {
-        self.check(key, conditional!(ConditionCheck::builder(), EQUAL, attribute))
     }
 }
 

@@ -48,6 +48,24 @@ impl ClaimPath {
         }
     }
 
+    /// The member of this name beside the text that [`ClaimPath::text`] returns: of the same object.
+    pub(super) fn beside<'a>(&self, claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+        let object = match (self.in_each.as_deref().and_then(<[_]>::split_last), self.members.split_last()) {
+            (Some((_, members)), _) => match self.find(claims)?.as_array()?.as_slice() {
+                [only] => go_down(only, members)?.as_object()?,
+                _ => return None,
+            },
+            (None, Some((_, members))) => go_down(claims.get(&self.name)?, members)?.as_object()?,
+            (None, None) => claims,
+        };
+        object.get(name)
+    }
+
+    /// Whether it is the claim of this name itself.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name == name && self.members.is_empty() && self.in_each.is_none()
+    }
+
     /// All texts of what was found: of a string, or of an array.
     pub(super) fn texts(&self, found: &Value) -> Vec<String> {
         let members = self.in_each.as_deref();
@@ -186,6 +204,33 @@ mod tests {
         assert_eq!(text("/one/*", &claims).as_deref(), Some("only"));
         for path in ["one", "/names/*", "/one/0", "/roles/*/key"] {
             assert_eq!(text(path, &claims), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_member_beside_the_text_is_of_the_same_object() {
+        let claims = json!({
+            "email": "top", "email_verified": "beside top",
+            "user": { "email": "nested", "email_verified": "beside nested", "mails": ["in an array"],
+                "work": { "email": "deeper" } },
+            "list": [{ "email": "element", "email_verified": "beside element" }],
+            "deep": [{ "mail": { "email": "element", "email_verified": "beside in element" } }],
+            "two": [{ "email_verified": "first" }, { "email_verified": "second" }],
+        });
+        for (path, expected) in [
+            ("email", Some("beside top")),
+            ("/email", Some("beside top")),
+            ("/user/email", Some("beside nested")),
+            ("/user/mails/*", Some("beside nested")),
+            ("/user/work/email", None),
+            ("/list/*/email", Some("beside element")),
+            ("/deep/*/mail/email", Some("beside in element")),
+            ("/two/*/email", None),
+            ("/absent/email", None),
+        ] {
+            let path: ClaimPath = path.parse().unwrap();
+            let beside = path.beside(claims.as_object().unwrap(), "email_verified");
+            assert_eq!(beside.and_then(Value::as_str), expected, "{path}");
         }
     }
 

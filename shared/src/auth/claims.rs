@@ -6,6 +6,9 @@ use super::{ClaimPath, Policy, RoleNames};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Email, OrganizationId, UserId};
 
+/// The platform's own claims with an e-mail address. The platform verifies each address.
+const OWN_EMAIL_CLAIMS: [&str; 2] = ["email", "Email"];
+
 /// Where a token carries what; each list is tried in order.
 #[derive(Clone, Debug)]
 pub struct ClaimNames {
@@ -35,7 +38,7 @@ impl Default for ClaimNames {
         Self {
             user_id: names(&["sub", "UserId"]),
             organization_id: OrganizationSource::Claims(names(&["OrganizationId"])),
-            email: names(&["email", "Email"]),
+            email: names(&OWN_EMAIL_CLAIMS),
             roles: names(&["role", "roles"]),
         }
     }
@@ -128,13 +131,18 @@ pub fn find<'a, 'b>(
     paths.iter().find_map(|path| Some((path, path.find(claims)?)))
 }
 
-/// The e-mail address, unless the token has an `email_verified` (OpenID Connect Core 1.0, section 5.1) that is
-/// not `true`: anybody can give a provider any address.
+/// The e-mail address, if it counts as verified: anybody can give a provider any address.
+///
+/// An `email_verified` (OpenID Connect Core 1.0, section 5.1) is read beside the address that is used, and must be
+/// `true`. If there is none, only the platform's own claims count.
 pub fn email(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Email, &'static str> {
-    if claims.get("email_verified").is_some_and(|verified| *verified != Value::Bool(true)) {
-        return Err("it does not count beside an email_verified that is not true");
-    }
     let (path, found) = find(claims, &names.email).ok_or("the token carries none")?;
+    match path.beside(claims, "email_verified") {
+        Some(Value::Bool(true)) => {}
+        Some(_) => return Err("it does not count beside an email_verified that is not true"),
+        None if OWN_EMAIL_CLAIMS.iter().any(|name| path.is_named(name)) => {}
+        None => return Err("it does not count without an email_verified beside it"),
+    }
     let text = path.text(found).ok_or("it is not a string")?;
     text.parse().map_err(|_| "it is no e-mail address")
 }

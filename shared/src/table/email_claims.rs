@@ -1,6 +1,6 @@
 //! E-mail claims: each gives an e-mail address to one account.
 
-use super::storage::{Item, Key, Table};
+use super::storage::{Item, Key, Table, Transaction};
 use crate::error::Error;
 use crate::model::{Email, UserId};
 
@@ -19,6 +19,12 @@ impl Table {
     pub async fn open_connection(&self) -> Result<(), Error> {
         self.get(Key::no_email_claim()).await.map(drop)
     }
+}
+
+/// Demands that the address still names the account that was found under it.
+#[must_use]
+pub fn demand_holder(transaction: Transaction, email: &Email, user: &UserId) -> Transaction {
+    transaction.demand_that(Key::email_claim(email.normalized()), (USER_ID, user.as_str()))
 }
 
 /// The account that a claim names.

@@ -1,11 +1,12 @@
 //! Memberships of users in organizations.
 
+use super::email_claims;
 use super::storage::{
     CommitOutcome, Item, Key, KeyKind, ListBuilder, Range, Table, Transaction, timestamp_to_text,
 };
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{ByteBudget, OrganizationId, User, UserId};
+use crate::model::{ByteBudget, Email, OrganizationId, User, UserId};
 
 /// A membership to be added: where, by whom, when.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub enum JoinOutcome {
     OrganizationMissing,
     /// Nothing was written: there is no such user.
     UserMissing,
+    /// The address no longer leads to the user: look it up again.
+    AddressMoved,
 }
 
 impl Table {
@@ -59,13 +62,28 @@ impl Table {
     }
 
     /// Adds a membership, once: who and when stay those of the first time. Reads the user meanwhile.
-    pub async fn join(&self, user: &UserId, membership: &NewMembership) -> Result<JoinOutcome, Error> {
-        let transaction = add_membership(Transaction::new(self), user, membership)?
+    ///
+    /// `found_by` is the address under which the user was found, if it was found under one. The membership is
+    /// only added if the address still names the user: it may have gone to another account since.
+    pub async fn join(
+        &self,
+        user: &UserId,
+        found_by: Option<&Email>,
+        membership: &NewMembership,
+    ) -> Result<JoinOutcome, Error> {
+        let mut transaction = add_membership(Transaction::new(self), user, membership)?
             .demand(Key::organization(&membership.organization_id))
             .demand(Key::user(user));
+        if let Some(email) = found_by {
+            transaction = email_claims::demand_holder(transaction, email, user);
+        }
         let (outcome, user) = tokio::try_join!(transaction.commit(), self.user(user))?;
         Ok(match (outcome, user) {
             (CommitOutcome::Committed, Some(user)) => JoinOutcome::Member(Box::new(user)),
+            (CommitOutcome::Committed, None) if found_by.is_some() => JoinOutcome::AddressMoved,
+            (CommitOutcome::Refused(refusal), _) if refusal.names(KeyKind::EmailClaim) => {
+                JoinOutcome::AddressMoved
+            }
             (CommitOutcome::Refused(refusal), _) if refusal.names(KeyKind::Organization) => {
                 JoinOutcome::OrganizationMissing
             }

@@ -439,6 +439,13 @@ impl Importer {
             ImportOutcome::IdTaken => {
                 self.refuse(line, refusal("UserId", "An account with another e-mail address has this id."));
             }
+            ImportOutcome::ClaimOrphaned(id) => {
+                let reason = format!(
+                    "The address is registered by the account {id}, which does not exist: `users doctor --scan \
+                     --repair` frees it. Then import the row again."
+                );
+                self.refuse(line, refusal("Email", &reason));
+            }
             ImportOutcome::OrganizationMissing => {
                 self.refuse(line, refusal("OrganizationId", "An organization was deleted meanwhile."));
             }

@@ -104,6 +104,15 @@ impl Transaction {
         self.check(key, ConditionCheck::builder().condition_expression(Condition::PRESENT))
     }
 
+    /// Demands that an attribute of an item has this value, without writing to it.
+    #[must_use]
+    pub fn demand_that(self, key: Key, (name, value): (&str, &str)) -> Self {
+        let check = ConditionCheck::builder()
+            .condition_expression(format!("{name} = :value"))
+            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
+        self.check(key, check)
+    }
+
     /// Checks a condition on an item, without writing to it.
     #[must_use]
     pub fn check(self, key: Key, check: ConditionCheckBuilder) -> Self {
