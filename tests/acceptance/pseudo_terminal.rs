@@ -29,9 +29,9 @@ impl Terminal {
             .env("TERM", "xterm-256color")
             .env(RUNTIME_DIR.0, RUNTIME_DIR.1)
             .kill_on_drop(true);
-        for name in
-            ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "LOG_LEVEL", "COLUMNS"].iter().chain(&VARIABLES)
-        {
+        // `CI` turns colours on even on a dumb terminal.
+        let others = ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "LOG_LEVEL", "COLUMNS"];
+        for name in others.iter().chain(&VARIABLES) {
             command = command.env_remove(name);
         }
         let process = command.envs(environment.iter().copied()).spawn(terminal).unwrap();
