@@ -780,6 +780,7 @@ const MATTERS: &[Row] = &[
         &[
             "list_organizations::the_user_is_the_one_of_the_user_id_and_only_where_there_is_none_of_the_email",
             "list_organizations::is_400_where_neither_user_id_nor_email_claim_finds_a_user",
+            "authorization::an_address_counts_by_the_email_verified_beside_it",
         ],
     ),
     (
@@ -830,6 +831,31 @@ const MATTERS: &[Row] = &[
             "requests::a_body_over_16_kib_is_a_413_and_one_of_16_kib_is_read",
             "requests::a_body_of_another_content_type_is_a_415",
             "requests::a_bad_request_writes_nothing",
+        ],
+    ),
+    (
+        "Names and addresses",
+        &[
+            "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
+            "create_user::an_email_that_is_no_address_or_longer_than_254_octets_is_invalid",
+        ],
+    ),
+    ("Phone number", &["create_user::a_phone_number_is_kept_as_usually_written"]),
+    (
+        "401, 404, 429",
+        &[
+            "authorization::the_problems_of_a_refused_token_tell_nothing_of_why",
+            "get_profile::is_404_where_no_user_record_exists_and_for_a_user_of_another_organization",
+            "check_user_exists::ten_look_ups_a_minute_are_admitted_and_every_answer_says_what_is_left",
+        ],
+    ),
+    (
+        "A write that reaches an account through its address",
+        &[
+            "address_changes::a_creation_adds_the_account_that_has_the_address_when_it_is_written",
+            "address_changes::an_address_that_never_stays_is_a_503_and_nobody_is_added",
+            "address_changes::an_import_adds_to_the_account_that_has_the_address_when_it_is_written",
+            "address_changes::commands_write_to_the_account_that_has_the_address_when_they_write",
         ],
     ),
     ("Unknown JSON fields", &["requests::unknown_members_of_a_body_are_ignored"]),

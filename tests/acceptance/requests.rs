@@ -129,6 +129,7 @@ async fn a_body_of_another_content_type_is_a_415() {
     for (content_type, status) in [
         ("application/json; charset=utf-8", 201),
         ("Application/JSON;charset=\"UTF-8\"", 200),
+        ("application/json; charset=utf8", 200),
         ("application/vnd.users+json", 200),
     ] {
         let answer = post(&world, body.clone()).header("content-type", content_type);

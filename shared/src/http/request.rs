@@ -168,7 +168,7 @@ fn is_json(content_type: &str) -> bool {
     (media_type == "application/json" || structured)
         && parts
             .filter_map(|part| Some(part.strip_prefix("charset=")?.trim_matches('"').to_owned()))
-            .all(|charset| charset == "utf-8")
+            .all(|charset| charset == "utf-8" || charset == "utf8")
 }
 
 fn percent_decoded(text: &str) -> Result<String, Error> {
@@ -317,9 +317,12 @@ mod tests {
     fn a_body_is_a_json_object_of_a_bounded_size() {
         let read = |content_type, body: &str| request("", content_type, body).json_object::<Body>();
         let json = Some("application/json");
-        for content_type in
-            ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"]
-        {
+        for content_type in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=utf8",
+            "application/merge-patch+json",
+        ] {
             assert!(read(Some(content_type), "{}").is_ok(), "{content_type}");
         }
         for content_type in [None, Some(""), Some("text/plain"), Some("application/json; charset=utf-16")] {
