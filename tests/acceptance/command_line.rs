@@ -23,9 +23,10 @@ pub fn users_command() -> Command {
     command
 }
 
-/// Keeps from a command the environment's settings of `users`, and the local systems that are not of these tests.
+/// Keeps from a command the environment's settings of `users`, the local systems that are not of these tests, and the
+/// terminal that the tests may run on.
 pub fn isolate(command: &mut Command) {
-    command.envs([RUNTIME_DIR]);
+    command.envs([RUNTIME_DIR]).stdin(std::process::Stdio::null());
     for name in VARIABLES {
         command.env_remove(name);
     }
