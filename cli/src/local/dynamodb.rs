@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dynoxide::auth_material::{self, AuthMaterial};
 use dynoxide::{Database, DynoxideError};
@@ -24,6 +25,8 @@ pub(super) const FILE: &str = "dynamodb.sqlite";
 
 /// The largest request that DynamoDB takes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// When an idle connection is closed. Clients reuse connections, and DynamoDB closes an idle one only after about a minute.
+const HEAD_TIMEOUT: Duration = Duration::from_mins(5);
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 const TARGET_PREFIXES: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 
@@ -47,7 +50,7 @@ pub(super) fn start(
         None => Database::memory().map_err(|error| format!("cannot make a table in memory: {error}"))?,
     };
     let service = move |peer, request| respond(database.clone(), peer, request);
-    Ok(tokio::spawn(listeners.serve(Arc::new(service), stopped)))
+    Ok(tokio::spawn(listeners.serve(Arc::new(service), HEAD_TIMEOUT, stopped)))
 }
 
 async fn respond(database: Database, peer: IpAddr, request: Request<Incoming>) -> Answer {

@@ -26,6 +26,8 @@ use super::{Function, invoke};
 
 /// The largest body that API Gateway accepts ("Quotas for HTTP APIs").
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// How long a client may take to send the head of its next request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time-out of the functions in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -47,7 +49,7 @@ impl Gateway {
             let gateway = gateway.clone();
             async move { gateway.answer(peer, request).await }
         };
-        listeners.serve(Arc::new(service), stopped).await;
+        listeners.serve(Arc::new(service), HEAD_TIMEOUT, stopped).await;
     }
 
     async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {

@@ -23,8 +23,8 @@ use super::StartError;
 /// An answer over HTTP.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// How long a client may take to send the head of a request, and again its body.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often another free port is tried, if the first is free in only one address family.
 const PORT_ATTEMPTS: u32 = 16;
 
@@ -81,14 +81,19 @@ impl Listeners {
         self.address
     }
 
-    /// Serves until `stopped` becomes true, then until every request in flight has its answer.
-    pub(super) async fn serve<S, F>(self, service: Arc<S>, mut stopped: watch::Receiver<bool>)
-    where
+    /// Serves until `stopped` becomes true, then until every request in flight has its answer. A connection on which
+    /// the next request's head takes longer than `head_timeout` is closed, an idle one included.
+    pub(super) async fn serve<S, F>(
+        self,
+        service: Arc<S>,
+        head_timeout: Duration,
+        mut stopped: watch::Receiver<bool>,
+    ) where
         S: Fn(IpAddr, Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
+        http.timer(TokioTimer::new()).header_read_timeout(head_timeout);
         let connections = GracefulShutdown::new();
         let stop = async move {
             let _ = stopped.wait_for(|&stopped| stopped).await;
@@ -141,7 +146,7 @@ async fn accept(socket: TcpListener) -> (TcpListener, (TcpStream, SocketAddr)) {
 
 /// Reads a body of at most `max_bytes`. `Err` is the status to answer with.
 pub(super) async fn read_body(body: Incoming, max_bytes: usize) -> Result<Bytes, StatusCode> {
-    match tokio::time::timeout(READ_TIMEOUT, Limited::new(body, max_bytes).collect()).await {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, max_bytes).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
         _ => Err(StatusCode::BAD_REQUEST),
