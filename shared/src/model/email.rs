@@ -27,7 +27,10 @@ impl TryFrom<String> for Email {
     fn try_from(text: String) -> Result<Self, Invalid> {
         // UTS #46 would drop such a character from the normalized domain, but the address would still show it.
         visible::check_address(text.trim()).map_err(|_| INVALID)?;
-        text.parse().map(|Stored(email)| email)
+        let Stored(email): Stored<Self> = text.parse()?;
+        // Normalising reorders marks, so a joiner may end up where no script needs it.
+        visible::check_address(email.normalized.as_str()).map_err(|_| INVALID)?;
+        Ok(email)
     }
 }
 
@@ -174,6 +177,7 @@ mod tests {
             "jane@\u{2060}x.com",
             "\u{202e}jane@x.com",
             "jane\u{fe0f}@x.com",
+            "\u{130}\u{94d}\u{200d}y@x.com",
             &long,
         ] {
             assert!(bad.parse::<Email>().is_err(), "{bad:?}");
