@@ -52,10 +52,23 @@ pub fn function(
     }))
 }
 
+/// The longest time-out of a function ("Lambda quotas").
+const MAX_TIMEOUT: Duration = Duration::from_mins(15);
+
 /// Lambda gives the deadline as a time of day. A deadline that has passed leaves no time.
 fn time_left(request: &lambda_http::Request) -> Duration {
     let deadline = request.lambda_context_ref().map(lambda_http::Context::deadline);
-    deadline.and_then(|deadline| deadline.duration_since(SystemTime::now()).ok()).unwrap_or_default()
+    deadline.map_or(Duration::ZERO, |deadline| until(deadline, SystemTime::now()))
+}
+
+/// `cargo lambda watch` gives a length of time in place of a time of day. As one, it is long past: no deadline of Lambda's
+/// passed longer ago than its longest time-out.
+fn until(deadline: SystemTime, now: SystemTime) -> Duration {
+    match deadline.duration_since(now) {
+        Ok(left) => left,
+        Err(passed) if passed.duration() > MAX_TIMEOUT => MAX_TIMEOUT,
+        Err(_) => Duration::ZERO,
+    }
 }
 
 /// What a function does that is called by a schedule and not by a request.
@@ -130,4 +143,20 @@ pub fn log_panics_without_their_message() {
             report(panic);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_is_no_time_of_day_is_none() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+        let second = Duration::from_secs(1);
+        assert_eq!(until(now + second, now), second);
+        assert_eq!(until(now - second, now), Duration::ZERO);
+        assert_eq!(until(now - MAX_TIMEOUT, now), Duration::ZERO);
+        // What `cargo lambda watch` 1.9 sends: 600,000 ms.
+        assert_eq!(until(SystemTime::UNIX_EPOCH + 600 * second, now), MAX_TIMEOUT);
+    }
 }
