@@ -1,0 +1,314 @@
+//! What the tests know of each endpoint, and whether every place that must know of an endpoint does:
+//! `cargo test -p acceptance endpoints::` says of a new one what is still to be done, file by file.
+
+mod check_user_exists;
+pub mod contract;
+mod create_user;
+pub mod document;
+mod door;
+pub mod events;
+mod get_customer_association;
+mod get_profile;
+mod list_customer_associations;
+mod list_organizations;
+pub mod refresh_signing_keys;
+pub mod requests;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shared::Endpoint;
+
+use crate::harness::{Call, ENDPOINTS, Invocation, World, endpoint};
+
+/// An endpoint, who may call it, a request of it that is right, and what comes of that on the demo data.
+pub struct Row {
+    pub route: &'static str,
+    /// What is asked: the function's name, and where it has several ways, which one.
+    pub way: &'static str,
+    /// The role that opens it; `None` where it is public.
+    pub role: Option<&'static str>,
+    /// The claims that it reads for ids.
+    pub reads: &'static [&'static str],
+    pub query: &'static str,
+    pub body: &'static str,
+    /// The status of that request by who may call.
+    pub status: u16,
+    /// Its calls to the table once the signing keys are read; those of a wave do not depend on each other.
+    pub waves: &'static [&'static [TableCall]],
+    /// The personal data in its answer.
+    pub shows: &'static [&'static str],
+}
+
+/// A call to the table: its operation, and the start of the one key that it is about.
+pub type TableCall = (&'static str, &'static str);
+
+pub const CLAIM: TableCall = ("GetItem", "EMAIL#");
+pub const OF_USER: TableCall = ("GetItem", "USER#");
+pub const BATCH: TableCall = ("BatchGetItem", "");
+pub const QUERY: TableCall = ("Query", "");
+pub const TRANSACTION: TableCall = ("TransactWriteItems", "");
+
+const ROWS: &[Row] = &[
+    Row {
+        route: "POST /api/users",
+        way: "create-user, e-mail registered",
+        role: Some("Admin"),
+        reads: &["sub", "OrganizationId"],
+        query: "",
+        body: r#"{"FirstName":"Jane","LastName":"Smith","Email":"jane@example.com"}"#,
+        status: 200,
+        waves: &[&[BATCH], &[TRANSACTION, OF_USER]],
+        shows: &["FirstName", "LastName", "Email", "PhoneNumber"],
+    },
+    Row {
+        route: "GET /api/users/profile",
+        way: "get-profile",
+        role: Some("Customer"),
+        reads: &["sub", "OrganizationId"],
+        query: "",
+        body: "",
+        status: 200,
+        waves: &[&[BATCH]],
+        shows: &["FirstName", "LastName", "PreferredEmail", "PhoneNumber"],
+    },
+    Row {
+        route: "GET /api/users/exists",
+        way: "check-user-exists",
+        role: None,
+        reads: &[],
+        query: "Email=john%40example.com",
+        body: "",
+        status: 200,
+        // What is refused is not looked up, so the one depends on the other.
+        waves: &[&[("UpdateItem", "RATE#")], &[CLAIM]],
+        shows: &[],
+    },
+    Row {
+        route: "GET /api/users/organizations",
+        way: "list-organizations, two of them",
+        role: Some("Admin"),
+        reads: &["sub"],
+        query: "",
+        body: "",
+        status: 200,
+        waves: &[&[QUERY], &[BATCH]],
+        shows: &[],
+    },
+    Row {
+        route: "GET /api/users/customer-association",
+        way: "get-customer-association",
+        role: Some("Admin"),
+        reads: &["OrganizationId"],
+        query: "UserId=kp_abc123def456",
+        body: "",
+        status: 200,
+        waves: &[&[OF_USER]],
+        shows: &["CustomerNumber"],
+    },
+    Row {
+        route: "GET /api/users/customer-associations",
+        way: "list-customer-associations",
+        role: Some("Admin"),
+        reads: &["OrganizationId"],
+        query: "UserId=kp_abc123def456",
+        body: "",
+        status: 200,
+        waves: &[&[QUERY]],
+        shows: &["CustomerNumber"],
+    },
+];
+
+impl Row {
+    pub fn endpoint(&self) -> Endpoint {
+        endpoint(self.route)
+    }
+
+    /// The request over HTTP, without a token.
+    pub fn call(&self, world: &World) -> Call {
+        let (method, path) = self.route.split_once(' ').unwrap();
+        let path = if self.query.is_empty() { path.to_owned() } else { format!("{path}?{}", self.query) };
+        if method == "POST" { world.post(&path, self.body) } else { world.get(&path) }
+    }
+
+    /// The request straight to the function, without a token.
+    pub fn invocation(&self) -> Invocation {
+        let invocation = Invocation::of(self.endpoint()).query(self.query);
+        if self.body.is_empty() { invocation } else { invocation.body(self.body) }
+    }
+}
+
+/// The rows of all endpoints, after the check that none lacks one.
+pub fn rows() -> &'static [Row] {
+    let routes: BTreeSet<_> = ENDPOINTS.iter().map(route).collect();
+    let known: BTreeSet<_> = ROWS.iter().map(|row| row.route.to_owned()).collect();
+    assert_eq!(
+        routes, known,
+        "tests/acceptance/endpoints/mod.rs: an endpoint without a row, or a row without its endpoint"
+    );
+    ROWS
+}
+
+/// The row of a function.
+pub fn row(function: &str) -> &'static Row {
+    rows().iter().find(|row| row.endpoint().name == function).unwrap()
+}
+
+/// The rows of the endpoints that take a token.
+pub fn secured_rows() -> impl Iterator<Item = &'static Row> {
+    rows().iter().filter(|row| row.role.is_some())
+}
+
+pub fn route(endpoint: &Endpoint) -> String {
+    format!("{} {}", endpoint.method, endpoint.path)
+}
+
+/// The function that no route leads to.
+const SCHEDULED: &str = "refresh-signing-keys";
+/// The function of whom `template.yaml` says nothing but what it says of every one that takes tokens.
+const PLAIN: &str = "get-profile";
+
+#[test]
+fn every_place_that_must_know_of_an_endpoint_does() {
+    let mut missing = Vec::new();
+    for folder in fs::read_dir(root().join("functions")).unwrap() {
+        let function = folder.unwrap().file_name().into_string().unwrap();
+        if function == SCHEDULED {
+            continue;
+        }
+        match ENDPOINTS.into_iter().find(|endpoint| endpoint.name == function) {
+            Some(endpoint) => missing.extend(missing_of(&endpoint)),
+            None => missing.push(format!("cli/src/local/mod.rs: {function} is not among ENDPOINTS")),
+        }
+    }
+    let secured: Vec<_> =
+        ENDPOINTS.iter().filter(|endpoint| endpoint.takes_token()).map(|endpoint| endpoint.name).collect();
+    let operations = read("docs/operations.md");
+    if !operations.contains(&format!("for function in {}; do", secured.join(" "))) {
+        missing.push(format!("docs/operations.md: the loop over {}", secured.join(" ")));
+    }
+    // Of each endpoint six metrics; the keys' age of those that take tokens and of the refresh; its failures.
+    let metrics = format!("| custom metrics | {}:", 6 * ENDPOINTS.len() + secured.len() + 2);
+    if !operations.contains(&metrics) {
+        missing.push(format!("docs/operations.md: {metrics}"));
+    }
+    assert!(missing.is_empty(), "still to be done:\n{}", missing.join("\n"));
+}
+
+/// What lacks an endpoint: the file, and what is to stand there.
+fn missing_of(endpoint: &Endpoint) -> Vec<String> {
+    let (name, route) = (endpoint.name, route(endpoint));
+    let mut missing = Vec::new();
+    let mut demand = |file: &str, there: bool, what: &str| {
+        if !there {
+            missing.push(format!("{file}: {what}"));
+        }
+    };
+    let row = ROWS.iter().find(|row| row.route == route);
+    demand("tests/acceptance/endpoints/mod.rs", row.is_some(), &format!("a row for {route} among ROWS"));
+    let module = name.replace('-', "_");
+    let tests = format!("tests/acceptance/endpoints/{module}.rs");
+    demand(&tests, root().join(&tests).exists(), &format!("the tests of {name}"));
+    let list = "tests/acceptance/endpoints/mod.rs";
+    demand(list, read(list).contains(&format!("\nmod {module};\n")), &format!("mod {module};"));
+    demand("openapi.yaml", read("openapi.yaml").contains(&format!("\n  {}:\n", endpoint.path)), &route);
+
+    let tenants = "tests/acceptance/security/tenants.rs";
+    let asked = read(tenants).contains(&format!("\"{route}\""));
+    demand(tenants, asked, &format!("a Request of {route}, what is due, and what a stranger learns"));
+
+    let measured = read("bench/src/subjects.rs").contains(&format!("\"{name}\", "));
+    demand("bench/src/subjects.rs", measured, &format!("{name} among FUNCTIONS"));
+
+    let role = endpoint.policy().map_or("none", |policy| policy.role());
+    let cells = format!("| `{route}` | `{name}` | {role}");
+    demand("README.md", has_row(&read("README.md"), &cells), &format!("the row {cells} | …"));
+    let way = row.map_or(name, |row| row.way);
+    for (file, what) in [("docs/architecture.md", "calls"), ("docs/operations.md", "costs")] {
+        let told = has_row(&read(file), &format!("| {way} | "));
+        demand(file, told, &format!("the {what} of {way}"));
+    }
+
+    let template = read("template.yaml");
+    let route_event = format!("Method: {}, Path: {},", endpoint.method, endpoint.path);
+    demand("template.yaml", template.contains(&route_event), &route_event);
+    let due: Vec<_> = said_of(&template, PLAIN).iter().map(|line| renamed(line, PLAIN, name)).collect();
+    let said = said_of(&template, name);
+    let times = |lines: &[String], line: &String| lines.iter().filter(|one| *one == line).count();
+    for line in &due {
+        // A function without tokens never reads the keys.
+        let needless = !endpoint.takes_token() && line.contains("SigningKeysAgeSeconds");
+        let there = times(&said, line) >= times(&due, line);
+        demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", line.trim()));
+    }
+    missing
+}
+
+#[test]
+fn every_function_gets_the_settings_that_it_reads() {
+    let template = read("template.yaml");
+    let variables = |function: &str| {
+        let (_, section) = template.split_once(&format!("\n  {}Function:\n", pascal(function))).unwrap();
+        let (_, variables) = section.split_once("\n        Variables:\n").unwrap();
+        variables
+            .lines()
+            .take_while(|line| line.starts_with("          "))
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let of_tokens = variables(PLAIN);
+    assert!(of_tokens.len() > 10, "{of_tokens:?}");
+    for endpoint in ENDPOINTS.into_iter().filter(Endpoint::takes_token) {
+        let given = variables(endpoint.name);
+        let missing: Vec<_> = of_tokens.iter().filter(|line| !given.contains(line)).collect();
+        assert!(missing.is_empty(), "template.yaml: {} lacks {missing:#?}", endpoint.name);
+    }
+}
+
+/// The lines of a template that name a function, in their order, without what differs from one to the next: the number in a
+/// formula, the comma of a list.
+fn said_of(template: &str, function: &str) -> Vec<String> {
+    let names = [
+        format!("-{function}"),
+        format!(" {function}"),
+        format!("/{function}"),
+        format!("'{function}"),
+        pascal(function),
+    ];
+    let lines = template.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let named = lines.filter(|line| names.iter().any(|name| line.contains(name.as_str())));
+    named.map(|line| numberless(line.trim_end_matches(','))).collect()
+}
+
+/// Without the number in an `Id: t5`.
+fn numberless(line: &str) -> String {
+    match line.split_once("{Id: ") {
+        Some((start, rest)) => {
+            let (id, rest) = rest.split_once(',').unwrap();
+            format!("{start}{{Id: {},{rest}", id.trim_end_matches(|c: char| c.is_ascii_digit()))
+        }
+        None => line.to_owned(),
+    }
+}
+
+fn renamed(line: &str, from: &str, to: &str) -> String {
+    line.replace(from, to).replace(&pascal(from), &pascal(to))
+}
+
+/// `get-profile` as `GetProfile`.
+fn pascal(name: &str) -> String {
+    name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+fn has_row(document: &str, start: &str) -> bool {
+    document.lines().any(|line| line.starts_with(start))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}

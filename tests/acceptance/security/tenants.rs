@@ -1,0 +1,607 @@
+//! Tenants: two organizations whose ids look alike and users in one, both or none of them. Every
+//! endpoint is asked by every caller about every user, and every answer held against [`Platform`], a
+//! model of the document that knows nothing of the code. Of whom a caller's organization does not
+//! know, the answer, its headers and the calls to the table are those of a user who does not exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use shared::App;
+use users::local::ENDPOINTS;
+
+use crate::harness::{Answer, Invocation, World, app, endpoint, text};
+use crate::security::policies::Policies;
+
+/// Two organizations that are there, and one that is not.
+struct Organizations {
+    a: &'static str,
+    b: &'static str,
+    missing: &'static str,
+}
+
+/// Ids of which one begins with another, that differ in case, and that are words of the table's keys.
+const LOOK_ALIKES: [Organizations; 3] = [
+    Organizations { a: "org_a", b: "org_a1", missing: "org_" },
+    Organizations { a: "org_a", b: "ORG_A", missing: "Org_a" },
+    Organizations { a: "MEMBERSHIP", b: "CUSTOMER", missing: "PROFILE" },
+];
+
+/// Where users live who are neither in A nor in B.
+const ELSEWHERE: &str = "org_elsewhere";
+
+/// The platform as the document has it.
+#[derive(Default)]
+struct Platform {
+    organizations: BTreeSet<String>,
+    people: BTreeMap<String, Person>,
+}
+
+#[derive(Default)]
+struct Person {
+    first_name: String,
+    email: String,
+    preferred_email: Option<String>,
+    phone_number: Option<String>,
+    memberships: BTreeSet<String>,
+    /// By organization.
+    customer_numbers: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+struct Caller {
+    role: &'static str,
+    user: String,
+    organization: String,
+}
+
+/// A right request; its one input is a user's id or an e-mail address.
+#[derive(Clone, Debug)]
+enum Request {
+    Create(String),
+    Profile,
+    Exists(String),
+    Organizations,
+    Association(String),
+    Associations(String),
+}
+
+/// The answer that is due: a status, and the body of a success.
+type Due = (u16, Option<Value>);
+
+impl Platform {
+    fn due(&self, caller: &Caller, request: &Request) -> Due {
+        let role = match request {
+            Request::Exists(email) => {
+                return (200, Some(json!({ "UserExists": self.by_email(email).is_some() })));
+            }
+            Request::Profile => "Customer",
+            _ => "Admin",
+        };
+        if caller.role != role {
+            return (403, None);
+        }
+        let organization = &caller.organization;
+        match request {
+            Request::Exists(_) => unreachable!(),
+            Request::Profile => match self.people.get(&caller.user) {
+                Some(person) if person.memberships.contains(organization) => {
+                    let email = person.preferred_email.as_ref().unwrap_or(&person.email);
+                    (200, Some(person.fields(email)))
+                }
+                _ => (404, None),
+            },
+            Request::Organizations => match self.people.get(&caller.user) {
+                Some(person) => {
+                    let organizations: Vec<_> = person
+                        .memberships
+                        .iter()
+                        .map(|id| json!({ "OrganizationId": id, "Name": format!("Name of {id}"), "Slug": "slug" }))
+                        .collect();
+                    (200, Some(json!({ "Organizations": organizations })))
+                }
+                None => (400, None),
+            },
+            Request::Association(user) => {
+                let number = self.people.get(user).and_then(|one| one.customer_numbers.get(organization));
+                number.map_or((404, None), |number| (200, Some(association(user, organization, number))))
+            }
+            Request::Associations(user) if self.knows(organization, user) => {
+                let numbers = &self.people[user].customer_numbers;
+                let all =
+                    numbers.iter().map(|(organization, number)| association(user, organization, number));
+                (200, Some(all.collect()))
+            }
+            Request::Associations(_) => (200, Some(json!([]))),
+            Request::Create(_) if !self.organizations.contains(organization) => (400, None),
+            Request::Create(email) => match self.by_email(email) {
+                Some((_, person)) => (200, Some(person.fields(&person.email))),
+                None => (201, Some(Person::created(email).fields(email))),
+            },
+        }
+    }
+
+    fn by_email(&self, email: &str) -> Option<(&String, &Person)> {
+        self.people.iter().find(|(_, person)| person.email == email)
+    }
+
+    /// Whether an organization knows a user: by a membership or a customer association.
+    fn knows(&self, organization: &str, user: &str) -> bool {
+        self.people.get(user).is_some_and(|person| {
+            person.memberships.contains(organization) || person.customer_numbers.contains_key(organization)
+        })
+    }
+}
+
+fn association(user: &str, organization: &str, number: &str) -> Value {
+    json!({ "UserId": user, "CustomerNumber": number, "OrganizationId": organization })
+}
+
+impl Person {
+    fn created(email: &str) -> Self {
+        Self { first_name: "New".into(), email: email.into(), ..Self::default() }
+    }
+
+    /// What the table holds of it (docs/architecture.md), put there past the code.
+    fn items(&self, id: &str) -> Vec<Value> {
+        let item = |partition: String, sort: String, attributes: &[(&str, &str)]| {
+            let mut item = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
+            for (name, value) in attributes {
+                item[*name] = json!({ "S": value });
+            }
+            item
+        };
+        let of_user = |sort: String, attributes: &[_]| item(format!("USER#{id}"), sort, attributes);
+        let mut profile =
+            vec![("FirstName", &*self.first_name), ("LastName", "One"), ("Email", &*self.email)];
+        profile.extend(self.preferred_email.as_deref().map(|email| ("PreferredEmail", email)));
+        profile.extend(self.phone_number.as_deref().map(|number| ("PhoneNumber", number)));
+        let joined = [("JoinedAt", "2026-01-01T00:00:00Z"), ("AddedBy", "kp_operator")];
+        let mut items = vec![
+            item(format!("EMAIL#{}", self.email), "EMAIL".into(), &[("UserId", id)]),
+            of_user("PROFILE".into(), &profile),
+        ];
+        items.extend(
+            self.memberships
+                .iter()
+                .map(|organization| of_user(format!("MEMBERSHIP#{organization}"), &joined)),
+        );
+        items.extend(self.customer_numbers.iter().map(|(organization, number)| {
+            of_user(format!("CUSTOMER#{organization}"), &[("CustomerNumber", number)])
+        }));
+        items
+    }
+
+    fn fields(&self, email: &str) -> Value {
+        json!({
+            "FirstName": self.first_name, "LastName": "One", "Email": email, "PhoneNumber": self.phone_number,
+        })
+    }
+}
+
+impl Request {
+    fn invocation(&self) -> Invocation {
+        self.with("", &json!({}))
+    }
+
+    /// The request with more parameters in its query and more members in its body.
+    fn with(&self, query: &str, members: &Value) -> Invocation {
+        let (input, body) = match self {
+            Self::Profile | Self::Organizations => (String::new(), None),
+            Self::Exists(email) => (format!("Email={email}"), None),
+            Self::Association(user) | Self::Associations(user) => (format!("UserId={user}"), None),
+            Self::Create(email) => {
+                let mut body = json!({
+                    "FirstName": "New", "LastName": "One", "Email": email, "Password": "SecurePass123!",
+                });
+                body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+                (String::new(), Some(body.to_string()))
+            }
+        };
+        let invocation = Invocation::of(endpoint(self.route())).query(&format!("{input}&{query}"));
+        match body {
+            Some(body) => invocation.body(&body),
+            None => invocation,
+        }
+    }
+
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "POST /api/users",
+            Self::Profile => "GET /api/users/profile",
+            Self::Exists(_) => "GET /api/users/exists",
+            Self::Organizations => "GET /api/users/organizations",
+            Self::Association(_) => "GET /api/users/customer-association",
+            Self::Associations(_) => "GET /api/users/customer-associations",
+        }
+    }
+}
+
+/// What a caller can see of a request: the answer, and by the calls to the table the time it took.
+#[derive(PartialEq, Eq, Debug)]
+struct Seen {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    calls: Vec<String>,
+}
+
+/// A world with the functions of one instance, whose calls to the table are written down.
+struct Tenants {
+    world: World,
+    platform: Platform,
+    apps: BTreeMap<&'static str, Arc<App>>,
+    calls: Arc<Mutex<Vec<String>>>,
+    /// The table's items when they were last compared.
+    known: BTreeSet<String>,
+}
+
+impl Tenants {
+    /// Organizations with users of every combination of memberships and associations in A and B. Each
+    /// user's id begins with the ids of those before.
+    async fn start(Organizations { a, b, .. }: &Organizations) -> Self {
+        let world = World::start().await;
+        let mut platform = Platform::default();
+        for id in [a, b, ELSEWHERE] {
+            world.put_organization(id, &format!("Name of {id}"), "slug").await;
+            platform.organizations.insert(id.into());
+        }
+        for bits in 0..16 {
+            let has = |bit: usize| bits >> bit & 1 == 1;
+            let id = format!("kp_{}", "u".repeat(bits + 1));
+            let mut person = Person {
+                first_name: format!("First{bits}"),
+                email: format!("{id}@example.com"),
+                preferred_email: has(3).then(|| format!("preferred_{id}@example.com")),
+                phone_number: has(1).then(|| "911".to_owned()),
+                ..Person::default()
+            };
+            for (bit, organization) in [(0, *a), (1, *b)] {
+                if has(bit) {
+                    person.memberships.insert(organization.into());
+                }
+            }
+            if person.memberships.is_empty() {
+                person.memberships.insert(ELSEWHERE.into());
+            }
+            // What a stranger has elsewhere is nobody's business either.
+            for (there, organization) in [(true, ELSEWHERE), (has(2), a), (has(3), b)] {
+                if there {
+                    person.customer_numbers.insert(organization.into(), format!("C-{organization}-{bits}"));
+                }
+            }
+            platform.people.insert(id, person);
+        }
+        for items in platform.people.iter().map(|(id, person)| person.items(id)) {
+            let puts: Vec<_> =
+                items.into_iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
+            let input = json!({ "RequestItems": { world.table().name(): puts } });
+            assert_eq!(world.dynamodb("BatchWriteItem", &input).await["UnprocessedItems"], json!({}));
+        }
+        let calls = Arc::<Mutex<Vec<String>>>::default();
+        let mut apps = BTreeMap::new();
+        for endpoint in ENDPOINTS {
+            let log = calls.clone();
+            let table = operator::table::observed(
+                world.table(),
+                Arc::new(move |operation, body| {
+                    Policies::of_the_template().assert_allowed(endpoint.name, operation, body);
+                    log.lock().unwrap().push(operation.to_owned());
+                }),
+            );
+            let settings = [
+                ("PASSWORD_HASH_MEMORY_KIB", "8"),
+                ("PASSWORD_HASH_ITERATIONS", "1"),
+                ("EXISTS_LIMIT_REQUESTS", "50"),
+            ];
+            let app = app(table, world.system.clock().clone(), &settings);
+            if endpoint.takes_token() {
+                app.warm_up().await;
+            }
+            apps.insert(endpoint.name, app);
+        }
+        calls.lock().unwrap().clear();
+        let mut tenants = Self { world, platform, apps, calls, known: BTreeSet::new() };
+        tenants.known = tenants.items().await;
+        tenants
+    }
+
+    /// Every user's id, and at last one that nobody has.
+    fn targets(&self) -> Vec<String> {
+        self.platform.people.keys().cloned().chain(["kp_".to_owned()]).collect()
+    }
+
+    fn email_of(&self, user: &str) -> String {
+        self.platform.people.get(user).map_or(format!("{user}@example.com"), |person| person.email.clone())
+    }
+
+    async fn send(&self, caller: &Caller, route: &str, invocation: Invocation) -> (Answer, Vec<String>) {
+        let bearer = self.world.bearer(caller.role, &caller.user, &caller.organization);
+        let app = &self.apps[endpoint(route).name];
+        let answer = invocation.bearer(&bearer).answer(app).await;
+        answer.assert_well_formed();
+        (answer, std::mem::take(&mut *self.calls.lock().unwrap()))
+    }
+
+    /// Asks, and holds the answer against the model.
+    async fn ask(&self, caller: &Caller, request: &Request) -> Seen {
+        self.ask_by(caller, request, request.invocation()).await
+    }
+
+    /// The same of an invocation that is to come to nothing else than the request.
+    async fn ask_by(&self, caller: &Caller, request: &Request, invocation: Invocation) -> Seen {
+        let (answer, calls) = self.send(caller, request.route(), invocation).await;
+        let (status, body) = self.platform.due(caller, request);
+        let Caller { role, user, organization } = caller;
+        let asked = format!("{request:?} by {role} {user} of {organization}");
+        assert_eq!(answer.status, status, "{asked}: {answer:?}");
+        match body {
+            Some(body) => assert_eq!(answer.json(), body, "{asked}"),
+            None => answer.assert_problem(status),
+        }
+        let headers =
+            answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+        Seen { status, headers: headers.collect(), body: answer.body.clone(), calls }
+    }
+
+    /// Creates an account, or a membership of the one that is there, and holds all of the table
+    /// against what the document has change.
+    async fn create(&mut self, caller: &Caller, target: &str, invocation: impl Fn(&Request) -> Invocation) {
+        let email = self.email_of(target);
+        let request = Request::Create(email.clone());
+        self.ask_by(caller, &request, invocation(&request)).await;
+
+        let organization = &caller.organization;
+        let id = self.world.user_id_of(&email).await.unwrap();
+        let mut due: BTreeSet<_> = [(format!("USER#{id}"), format!("MEMBERSHIP#{organization}"))].into();
+        if self.platform.by_email(&email).is_none() {
+            due.insert((format!("USER#{id}"), "PROFILE".into()));
+            due.insert((format!("EMAIL#{email}"), "EMAIL".into()));
+            due.insert((format!("CREDENTIAL#{id}"), "CREDENTIAL".into()));
+        }
+        let person = self.platform.people.entry(id).or_insert_with(|| Person::created(&email));
+        if !person.memberships.insert(organization.clone()) {
+            due.clear();
+        }
+        let after = self.items().await;
+        let before = std::mem::replace(&mut self.known, after.clone());
+        assert_eq!(before.difference(&after).collect::<Vec<_>>(), [""; 0], "something was changed");
+        let added = after.difference(&before).map(|item| {
+            let item: Value = serde_json::from_str(item).unwrap();
+            if item.get("AddedBy").is_some() {
+                assert_eq!(text(&item, "AddedBy"), caller.user);
+            }
+            (text(&item, "PK"), text(&item, "SK"))
+        });
+        assert_eq!(added.collect::<BTreeSet<_>>(), due, "{target}");
+    }
+
+    /// Fails where the table is not what it was.
+    async fn assert_nothing_written(&self) {
+        assert_eq!(self.items().await, self.known);
+    }
+
+    async fn items(&self) -> BTreeSet<String> {
+        self.world.items().await.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn caller(role: &'static str, user: &str, organization: &str) -> Caller {
+    Caller { role, user: user.into(), organization: organization.into() }
+}
+
+/// Callers: in A, in B, in both, in neither, nowhere.
+const SOME_USERS: [&str; 5] = ["kp_uu", "kp_uuu", "kp_uuuu", "kp_u", "kp_"];
+
+/// A member of B with a customer number there, of whom A does not know.
+const STRANGER: &str = "kp_uuuuuuuuuuu";
+
+#[tokio::test]
+async fn every_caller_sees_of_every_user_what_the_document_gives_and_of_strangers_nothing() {
+    // It is the organization that counts, so one user stands for the others after the first time.
+    for (organizations, users) in
+        LOOK_ALIKES.iter().zip([&SOME_USERS[..], &SOME_USERS[..1], &SOME_USERS[..1]])
+    {
+        let tenants = Tenants::start(organizations).await;
+        for organization in [organizations.a, organizations.b, organizations.missing] {
+            let nobodys_profile =
+                tenants.ask(&caller("Customer", "kp_", organization), &Request::Profile).await;
+            for user in tenants.targets() {
+                let customer = caller("Customer", &user, organization);
+                let profile = tenants.ask(&customer, &Request::Profile).await;
+                let member = tenants.platform.people.get(&user);
+                if !member.is_some_and(|person| person.memberships.contains(organization)) {
+                    assert_eq!(profile, nobodys_profile, "{user} {organization}");
+                }
+                let admin = caller("Admin", &user, organization);
+                tenants.ask(&admin, &Request::Organizations).await;
+                if user == STRANGER {
+                    tenants.ask(&admin, &Request::Profile).await;
+                    tenants.ask(&customer, &Request::Organizations).await;
+                }
+            }
+            let admins = users.iter().map(|user| caller("Admin", user, organization));
+            for caller in &admins.chain([caller("Customer", "kp_uu", organization)]).collect::<Vec<_>>() {
+                for request in [Request::Association, Request::Associations] {
+                    let nobody = tenants.ask(caller, &request("kp_".into())).await;
+                    let of_role = |target: &String| caller.role == "Admin" || target == STRANGER;
+                    for target in tenants.targets().into_iter().filter(of_role) {
+                        let seen = tenants.ask(caller, &request(target.clone())).await;
+                        if caller.role == "Customer" || !tenants.platform.knows(organization, &target) {
+                            assert_eq!(seen, nobody, "{target} {organization}");
+                        }
+                    }
+                }
+            }
+        }
+        tenants.assert_nothing_written().await;
+    }
+}
+
+#[tokio::test]
+async fn an_admin_of_an_organization_that_does_not_exist_learns_of_no_account() {
+    for organizations in &LOOK_ALIKES {
+        let tenants = Tenants::start(organizations).await;
+        for (role, organization) in [
+            ("Admin", organizations.missing),
+            ("Customer", organizations.missing),
+            ("Customer", organizations.a),
+        ] {
+            let caller = caller(role, "kp_uu", organization);
+            let nobody = tenants.ask(&caller, &Request::Create(tenants.email_of("kp_"))).await;
+            for target in tenants.targets() {
+                let seen = tenants.ask(&caller, &Request::Create(tenants.email_of(&target))).await;
+                assert_eq!(seen, nobody, "{target}");
+            }
+        }
+        tenants.assert_nothing_written().await;
+    }
+}
+
+#[tokio::test]
+async fn the_public_look_up_tells_of_an_address_whether_it_is_registered_and_nothing_by_its_calls() {
+    let tenants = Tenants::start(&LOOK_ALIKES[0]).await;
+    let nobody = caller("", "", "");
+    let mut calls = BTreeSet::new();
+    for target in tenants.targets() {
+        calls.insert(tenants.ask(&nobody, &Request::Exists(tenants.email_of(&target))).await.calls);
+    }
+    assert_eq!(calls.len(), 1, "{calls:?}");
+}
+
+#[tokio::test]
+async fn an_admin_adds_members_to_the_own_organization_and_changes_nothing_else() {
+    let Organizations { a, b, .. } = LOOK_ALIKES[0];
+    let mut tenants = Tenants::start(&LOOK_ALIKES[0]).await;
+    for (user, organization) in [("kp_uu", a), ("kp_uuu", a), ("kp_", b)] {
+        let admin = caller("Admin", user, organization);
+        for target in tenants.targets() {
+            tenants.create(&admin, &target, Request::invocation).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_input_of_an_admin_reaches_into_another_organization() {
+    for organizations in &LOOK_ALIKES {
+        let Organizations { a, b, .. } = organizations;
+        let mut tenants = Tenants::start(organizations).await;
+        assert!(tenants.platform.knows(b, STRANGER) && !tenants.platform.knows(a, STRANGER));
+        let queries = [
+            format!("OrganizationId={b}"),
+            format!("organizationId={b}&OrganizationId={a}&OrganizationId={b}"),
+            format!("Organization={b}&OrgCode={b}&tenant={b}&sub={STRANGER}&Email={STRANGER}@example.com"),
+        ];
+        let members = [
+            json!({ "OrganizationId": b }),
+            json!({ "UserId": STRANGER, "Id": STRANGER, "id": STRANGER }),
+            json!({ "Organizations": [b], "Memberships": [{ "OrganizationId": b }], "CustomerNumber": "C-1" }),
+            json!({ "PK": format!("USER#{STRANGER}"), "SK": format!("MEMBERSHIP#{b}"), "Role": "Admin" }),
+            json!({ "AddedBy": STRANGER, "CreatedBy": STRANGER, "PreferredEmail": "new@example.com" }),
+        ];
+        let reads = [Request::Profile, Request::Organizations]
+            .into_iter()
+            .chain([STRANGER, "kp_uu"].map(|target| Request::Association(target.into())))
+            .chain([STRANGER, "kp_uu"].map(|target| Request::Associations(target.into())));
+        for request in reads {
+            let role = if matches!(request, Request::Profile) { "Customer" } else { "Admin" };
+            let caller = caller(role, "kp_uu", a);
+            let plain = tenants.ask(&caller, &request).await;
+            for query in &queries {
+                let header =
+                    |invocation: Invocation| invocation.header("x-organization-id", b).header("tenant", b);
+                let by = header(request.with(query, &json!({})))
+                    .body(&members[0].to_string())
+                    .part("queryStringParameters", json!({ "OrganizationId": b, "UserId": STRANGER }));
+                assert_eq!(tenants.ask_by(&caller, &request, by).await, plain, "{query}");
+            }
+        }
+        let admin = caller("Admin", "kp_uu", a);
+        for (id, status) in [
+            (format!("{STRANGER}%23MEMBERSHIP%23{b}"), [400, 400]),
+            (format!("USER%23{STRANGER}"), [400, 400]),
+            (format!("{STRANGER}%00"), [400, 400]),
+            (format!("{STRANGER}%20"), [400, 400]),
+            (format!("kp_uu&UserId={STRANGER}"), [400, 400]),
+            (format!("{STRANGER},kp_uu"), [404, 200]),
+            (STRANGER.to_uppercase(), [404, 200]),
+            ("*".to_owned(), [404, 200]),
+            ("kp_%25".to_owned(), [404, 200]),
+        ] {
+            for (request, status) in [Request::Association, Request::Associations].into_iter().zip(status) {
+                let request = request(id.clone());
+                let (answer, _) = tenants.send(&admin, request.route(), request.invocation()).await;
+                assert_eq!(answer.status, status, "{id}");
+                assert!(status != 200 || answer.json() == json!([]), "{id}: {answer:?}");
+            }
+        }
+        tenants.assert_nothing_written().await;
+
+        for members in &members {
+            for target in [STRANGER, "kp_", "kp_uu"] {
+                tenants.create(&admin, target, |request| request.with(&queries[0], members)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn creating_an_account_that_another_organization_has_gives_four_fields_and_a_member_and_no_more() {
+    let Organizations { a, b, .. } = &LOOK_ALIKES[0];
+    let mut tenants = Tenants::start(&LOOK_ALIKES[0]).await;
+    let (admin, other) = (caller("Admin", "kp_uu", a), caller("Admin", "kp_uuu", b));
+    let in_a = caller("Customer", STRANGER, a);
+    let person = &tenants.platform.people[STRANGER];
+    let secrets =
+        [person.preferred_email.clone().unwrap(), STRANGER.to_owned(), person.customer_numbers[*b].clone()];
+    let views = [Request::Association(STRANGER.into()), Request::Associations(STRANGER.into())];
+    let mut of_other = Vec::new();
+    for request in &views {
+        of_other.push(tenants.ask(&other, request).await);
+    }
+    assert_eq!(tenants.ask(&admin, &views[1]).await.body, "[]");
+    assert_eq!(tenants.ask(&in_a, &Request::Profile).await.status, 404);
+
+    let request = Request::Create(tenants.email_of(STRANGER));
+    let seen = tenants.ask(&admin, &request).await;
+    let fields: BTreeMap<String, Value> = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(fields.keys().collect::<Vec<_>>(), ["Email", "FirstName", "LastName", "PhoneNumber"]);
+    for secret in secrets {
+        // The address begins with the id.
+        let told = format!("{seen:?}").replace(&tenants.email_of(STRANGER), "");
+        assert!(!told.contains(&secret), "{secret}: {told}");
+    }
+    tenants.platform.people.get_mut(STRANGER).unwrap().memberships.insert((*a).into());
+
+    // A's Admins now see what the document gives of a member; of B's own record still nothing.
+    assert_eq!(tenants.ask(&admin, &views[0]).await.status, 404);
+    let numbers = tenants.ask(&admin, &views[1]).await;
+    assert!(numbers.body.contains(*b) && numbers.body.contains(ELSEWHERE), "{numbers:?}");
+    assert_eq!(tenants.ask(&in_a, &Request::Profile).await.status, 200);
+    for (request, before) in views.iter().zip(&of_other) {
+        assert_eq!(tenants.ask(&other, request).await, *before, "B sees what it saw");
+    }
+}
+
+#[tokio::test]
+async fn how_much_a_stranger_has_and_whether_it_is_broken_shows_to_nobody() {
+    let organizations = &LOOK_ALIKES[0];
+    let mut tenants = Tenants::start(organizations).await;
+    let many: Vec<_> = (0..600).map(|n| format!("org_b{n:03}")).collect();
+    let partition = format!("USER#{STRANGER}");
+    tenants.world.multiply(&partition, &format!("CUSTOMER#{ELSEWHERE}"), ELSEWHERE, &many).await;
+    tenants.world.assert_more_than_one_page(&partition).await;
+    let broken = json!({ "PK": { "S": "USER#kp_uuu" }, "SK": { "S": "CUSTOMER#org_0" } });
+    tenants.world.put_item(&broken).await;
+
+    let admin = caller("Admin", "kp_uu", organizations.a);
+    let nobody = tenants.ask(&admin, &Request::Associations("kp_".into())).await;
+    for stranger in ["kp_uuu", STRANGER] {
+        assert_eq!(tenants.ask(&admin, &Request::Associations(stranger.into())).await, nobody);
+    }
+    // Who is known by what lies on a later page is known.
+    let person = tenants.platform.people.get_mut(STRANGER).unwrap();
+    person.customer_numbers.extend(many.into_iter().map(|id| (id.clone(), format!("C-{id}-10"))));
+    let in_b = caller("Admin", "kp_uuu", organizations.b);
+    tenants.ask(&in_b, &Request::Associations(STRANGER.into())).await;
+}

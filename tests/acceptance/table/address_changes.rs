@@ -1,0 +1,239 @@
+//! An e-mail address that goes to another account between the look-up and the write: who does not have it any more
+//! gets nothing by it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use operator::table::{ImportOutcome, ImportedAccount, OperatorTable, UserChanges};
+use serde_json::json;
+use shared::table::NewMembership;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{Answer, Invocation, JANE, JOHN, World, app, endpoint, user};
+use crate::table::faults::{forward, operation_of, read_message};
+use crate::tooling::command_line::users;
+
+const ADDRESS: &str = "jane@example.com";
+const ORGANIZATION: &str = "org_new";
+
+/// What happens before each transaction reaches the table.
+type Event = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// The URL of a table before whose transactions something happens.
+async fn interrupted(table: SocketAddr, event: Event) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(serve(client, table, event.clone()));
+        }
+    });
+    url
+}
+
+async fn serve(mut client: TcpStream, table: SocketAddr, event: Event) -> Option<()> {
+    loop {
+        let request = read_message(&mut client).await?;
+        if operation_of(&request) == "TransactWriteItems" {
+            event().await;
+        }
+        client.write_all(&forward(table, &request).await?).await.ok()?;
+    }
+}
+
+/// A world with an organization that nobody belongs to.
+async fn start() -> World {
+    let world = World::start().await;
+    world.put_organization(ORGANIZATION, "New", "new").await;
+    world
+}
+
+/// Gives the address from the one who has it to the other.
+async fn pass_on(table: &OperatorTable) {
+    let holder = table.user_id_of(&ADDRESS.parse().unwrap()).await.unwrap().unwrap();
+    let other = if holder.as_str() == JANE { JOHN } else { JANE };
+    change(table, holder.as_str(), &format!("former-{holder}@example.com")).await;
+    change(table, other, ADDRESS).await;
+}
+
+async fn change(table: &OperatorTable, id: &str, email: &str) {
+    let changes = UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
+    table.change_user(&id.parse().unwrap(), None, &changes).await.unwrap();
+}
+
+/// Passes the address on before each transaction, `times` times at most.
+fn passing_on(world: &World, times: usize) -> Event {
+    let table = world.table().clone();
+    let left = Arc::new(tokio::sync::Semaphore::new(times));
+    Arc::new(move || {
+        let (table, left) = (table.clone(), left.clone());
+        Box::pin(async move {
+            if let Ok(permit) = left.try_acquire() {
+                permit.forget();
+                pass_on(&table).await;
+            }
+        })
+    })
+}
+
+async fn create(world: &World, url: &str) -> Answer {
+    let app = app(operator::table::local_table(world.table().name(), url), world.system.clock().clone(), &[]);
+    let body = json!({ "FirstName": "A", "LastName": "B", "Email": ADDRESS }).to_string();
+    let create = Invocation::of(endpoint("POST /api/users"));
+    create.bearer(&world.admin(ORGANIZATION)).body(&body).answer(&app).await
+}
+
+async fn add(world: &World, url: &str) -> std::process::Output {
+    run(world, url, &["member", "add", "--email", ADDRESS, "--organization", ORGANIZATION]).await
+}
+
+async fn run(world: &World, url: &str, command: &[&str]) -> std::process::Output {
+    users(&[command, &["--endpoint-url", url, "--table", world.table().name()]].concat()).await
+}
+
+async fn import(world: &World, url: &str) -> ImportOutcome {
+    let row = ImportedAccount {
+        user: user("kp_row", ADDRESS),
+        created_at: world.clock.now(),
+        created_by: "kp_row".parse().unwrap(),
+        password_hash: None,
+        memberships: vec![NewMembership {
+            organization_id: ORGANIZATION.parse().unwrap(),
+            added_by: "kp_row".parse().unwrap(),
+            joined_at: world.clock.now(),
+        }],
+        customer_accounts: Vec::new(),
+    };
+    let outcomes = OperatorTable::local(world.table().name(), url).import(&[row]).await.unwrap();
+    outcomes.into_iter().next().unwrap()
+}
+
+async fn assert_john_alone_is_member(world: &World) {
+    for (id, is_member) in [(JANE, false), (JOHN, true)] {
+        let organizations = world.organizations_of(id).await;
+        assert_eq!(organizations.iter().any(|id| id == ORGANIZATION), is_member, "{id}: {organizations:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_creation_adds_the_account_that_has_the_address_when_it_is_written() {
+    let world = start().await;
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let answer = create(&world, &url).await;
+    assert_eq!(answer.assert_ok(200)["Email"], ADDRESS);
+    assert_john_alone_is_member(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_creation_makes_an_account_if_the_one_with_the_address_is_deleted_meanwhile() {
+    let world = start().await;
+    let table = world.table().clone();
+    let delete: Event = Arc::new(move || {
+        let table = table.clone();
+        Box::pin(async move {
+            table.delete_personal_data(&JANE.parse().unwrap(), None).await.unwrap();
+        })
+    });
+    let url = interrupted(world.dynamodb_address(), delete).await;
+    create(&world, &url).await.assert_ok(201);
+    let id = world.user_id_of(ADDRESS).await.unwrap();
+    assert_eq!(world.organizations_of(&id).await, [ORGANIZATION]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_never_stays_is_a_503_and_nobody_is_added() {
+    let world = start().await;
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, usize::MAX >> 3)).await;
+    create(&world, &url).await.assert_problem(503);
+    for id in [JANE, JOHN] {
+        assert!(!world.organizations_of(id).await.contains(&ORGANIZATION.to_owned()), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn member_add_adds_the_account_that_has_the_address_when_it_is_written() {
+    let world = start().await;
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let output = add(&world, &url).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_john_alone_is_member(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_write_to_the_account_that_has_the_address_when_they_write() {
+    let world = start().await;
+    for id in [JANE, JOHN] {
+        world.join(id, ORGANIZATION).await;
+    }
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let remove = ["member", "remove", "--email", ADDRESS, "--organization", ORGANIZATION];
+    let output = run(&world, &url, &remove).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (id, is_member) in [(JANE, true), (JOHN, false)] {
+        assert_eq!(world.organizations_of(id).await.iter().any(|id| id == ORGANIZATION), is_member, "{id}");
+    }
+
+    // Now John has the address, and Jane gets it back.
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let set = ["user", "set", "--email", ADDRESS, "--first-name", "Changed"];
+    let output = run(&world, &url, &set).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (id, is_changed) in [(JANE, true), (JOHN, false)] {
+        let user = world.table().user(&id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(user.first_name.as_str() == "Changed", is_changed, "{id}");
+    }
+
+    // A deletion was agreed to for one account, so it does not go on with another.
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    let output = run(&world, &url, &["delete", "--email", ADDRESS, "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for id in [JANE, JOHN] {
+        assert!(world.table().user(&id.parse().unwrap()).await.unwrap().is_some(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_refuses_an_address_whose_claim_names_an_account_without_it() {
+    let world = start().await;
+    world.put_item(&json!({ "PK": { "S": "EMAIL#wrong@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": JANE } })).await;
+    world.put_item(&json!({ "PK": { "S": "EMAIL#gone@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": "kp_gone" } })).await;
+    let before = world.items().await;
+    for (email, what) in
+        [("wrong@example.com", "has another address"), ("gone@example.com", "does not exist")]
+    {
+        for command in [
+            &["user", "get", "--email", email] as &[_],
+            &["user", "set", "--email", email, "--first-name", "Changed"],
+            &["member", "add", "--email", email, "--organization", ORGANIZATION],
+            &["member", "remove", "--email", email, "--organization", "org_acme"],
+            &["delete", "--email", email, "--yes"],
+        ] {
+            let output = run(&world, &world.system.dynamodb_url, command).await;
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {error}");
+            assert!(error.contains(what) && error.contains("--scan --repair"), "{command:?}: {error}");
+        }
+    }
+    assert_eq!(world.items().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_adds_to_the_account_that_has_the_address_when_it_is_written() {
+    let world = start().await;
+    let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
+    assert_eq!(import(&world, &url).await, ImportOutcome::Existing(JOHN.parse().unwrap()));
+    assert_john_alone_is_member(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_nobody_is_a_defect_of_a_creation_and_a_refusal_of_a_row_or_a_command() {
+    let world = start().await;
+    world.delete_item(&format!("USER#{JANE}"), "PROFILE").await;
+    let url = world.system.dynamodb_url.clone();
+    create(&world, &url).await.assert_problem(500);
+    assert_eq!(import(&world, &url).await, ImportOutcome::ClaimOrphaned(JANE.parse().unwrap()));
+    let output = add(&world, &url).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}

@@ -1,0 +1,11 @@
+//! The table under faults, races, size and other engines.
+
+mod address_changes;
+mod calls;
+mod creation_race;
+mod differences;
+pub mod faults;
+mod freeze;
+mod http_client;
+mod model;
+mod scale;

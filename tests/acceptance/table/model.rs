@@ -1,0 +1,772 @@
+//! Random interleavings of all operations, the command line's among them, held against a model of the
+//! service that is nothing but maps.
+//!
+//! What clients did is explained by an order of their operations, each between its start and its end,
+//! in which the model gives every answer and comes to hold the very items of the table
+//! (linearizability: Herlihy and Wing, 1990). Of one client there is one such order.
+//!
+//! From several clients at once two things are left out: steps of the clock, which a creation reads
+//! before it writes, and `GET /api/users/organizations`, whose two reads are of two moments.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use shared::clock::Timestamp;
+use shared::model::User;
+use shared::table::{CreateOutcome, NewMembership};
+use users::local::TokenClaims;
+
+use crate::harness::property;
+use crate::harness::{self, ACME, Client, GLOBEX, JANE, JOHN, START, World, text};
+use crate::tooling::command_line;
+
+/// An e-mail address in its normalized form, and spellings of it.
+struct Address {
+    normalized: &'static str,
+    spellings: [&'static str; 3],
+}
+
+/// Those of the demo users, one that is nearly another's, and ones that case, normal form and
+/// punycode spell.
+const ADDRESSES: [Address; 5] = [
+    Address {
+        normalized: "jane@example.com",
+        spellings: ["jane@example.com", "JANE@Example.COM", " Jane@example.com "],
+    },
+    Address {
+        normalized: "john@example.com",
+        spellings: ["john@example.com", "John@EXAMPLE.com", "JOHN@example.com\t"],
+    },
+    Address {
+        normalized: "john+tag@example.com",
+        spellings: ["john+tag@example.com", "John+Tag@example.com", "JOHN+TAG@EXAMPLE.COM"],
+    },
+    Address {
+        normalized: "zo\u{eb}@xn--bcher-kva.example",
+        spellings: [
+            "zo\u{eb}@b\u{fc}cher.example",
+            "ZO\u{cb}@XN--BCHER-KVA.EXAMPLE",
+            "zoe\u{308}@b\u{dc}CHER.example",
+        ],
+    },
+    Address {
+        normalized: "zoe@xn--bcher-kva.example",
+        spellings: ["zoe@b\u{fc}cher.example", "Zoe@xn--bcher-kva.example", "zoe@bu\u{308}cher.example"],
+    },
+];
+
+/// The demo organizations, and ones that are not there until they are put.
+const ORGANIZATIONS: [&str; 4] = [ACME, GLOBEX, "org_later", "org_last"];
+
+/// Of [`ADDRESSES`], and of its spellings.
+type Email = (usize, usize);
+
+/// What a client does. A user is meant by its address; where that has no account, one that does not
+/// exist is meant.
+#[derive(Clone, Debug)]
+enum Operation {
+    Create {
+        organization: usize,
+        email: Email,
+        phone: bool,
+        password: bool,
+    },
+    /// An account with a preferred address, put past the API, which cannot make one.
+    Import {
+        organization: usize,
+        email: Email,
+    },
+    Profile {
+        user: usize,
+        organization: usize,
+    },
+    Exists {
+        email: Email,
+    },
+    Organizations {
+        user: usize,
+        claim: Option<Email>,
+    },
+    Association {
+        user: usize,
+        organization: usize,
+    },
+    Associations {
+        user: usize,
+        organization: usize,
+    },
+    PutOrganization {
+        organization: usize,
+    },
+    GetOrganization {
+        organization: usize,
+    },
+    ListOrganizations,
+    Associate {
+        user: usize,
+        organization: usize,
+    },
+    Dissociate {
+        user: usize,
+        organization: usize,
+    },
+    GetUser {
+        user: usize,
+    },
+    FindUser {
+        email: Email,
+    },
+    CreateTable,
+    StepClock {
+        seconds: i64,
+    },
+}
+
+use Operation::{
+    Associate, Association, Associations, Create, CreateTable, Dissociate, Exists, FindUser, GetOrganization,
+    GetUser, Import, ListOrganizations, Organizations, Profile, PutOrganization, StepClock,
+};
+
+/// A status code of the API, an exit status of the command line; and what came with it, `null` for
+/// an error.
+type Answer = (i32, Value);
+
+/// An operation that has ended.
+#[derive(Debug)]
+struct Done {
+    operation: Operation,
+    /// Different for each; what it writes names it.
+    number: usize,
+    /// The id of the user that was meant.
+    user: String,
+    started: usize,
+    ended: usize,
+    answer: Answer,
+}
+
+fn operations(at_once: bool) -> BoxedStrategy<Operation> {
+    // At once: few addresses and organizations, so that they meet.
+    let addresses = if at_once { 1..4_usize } else { 0..ADDRESSES.len() };
+    let user = addresses.clone();
+    let organization = if at_once { 1..3_usize } else { 0..ORGANIZATIONS.len() };
+    let email = (addresses, 0..3_usize);
+    let both = (user.clone(), organization.clone());
+    let any_time = prop_oneof![
+        12 => (organization.clone(), email.clone(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+            |(organization, email, phone, password)| Create { organization, email, phone, password }
+        ),
+        2 => (organization.clone(), email.clone())
+            .prop_map(|(organization, email)| Import { organization, email }),
+        4 => both.clone().prop_map(|(user, organization)| Profile { user, organization }),
+        4 => email.clone().prop_map(|email| Exists { email }),
+        3 => both.clone().prop_map(|(user, organization)| Association { user, organization }),
+        4 => both.clone().prop_map(|(user, organization)| Associations { user, organization }),
+        2 => organization.clone().prop_map(|organization| PutOrganization { organization }),
+        1 => organization.prop_map(|organization| GetOrganization { organization }),
+        1 => Just(ListOrganizations),
+        3 => both.clone().prop_map(|(user, organization)| Associate { user, organization }),
+        2 => both.prop_map(|(user, organization)| Dissociate { user, organization }),
+        1 => user.clone().prop_map(|user| GetUser { user }),
+        1 => email.clone().prop_map(|email| FindUser { email }),
+    ];
+    if at_once {
+        return any_time.boxed();
+    }
+    prop_oneof![
+        40 => any_time,
+        4 => (user, prop::option::of(email)).prop_map(|(user, claim)| Organizations { user, claim }),
+        4 => prop::sample::select(vec![-59, -1, 1, 10, 59, 60, 61]).prop_map(|seconds| StepClock { seconds }),
+        1 => Just(CreateTable),
+    ]
+    .boxed()
+}
+
+/// A client at work.
+struct Worker<'a> {
+    world: &'a World,
+    client: Client,
+    number: usize,
+}
+
+impl Worker<'_> {
+    async fn run(self, operations: Vec<Operation>, ticks: &AtomicUsize) -> Vec<Done> {
+        let mut done = Vec::new();
+        for operation in operations {
+            let number = self.number * 1000 + done.len();
+            let user = match &operation {
+                Profile { user, .. }
+                | Organizations { user, .. }
+                | Association { user, .. }
+                | Associations { user, .. }
+                | Associate { user, .. }
+                | Dissociate { user, .. }
+                | GetUser { user } => self.world.user_id_of(ADDRESSES[*user].normalized).await,
+                _ => None,
+            };
+            let user = user.unwrap_or_else(|| "kp_none".to_owned());
+            let started = ticks.fetch_add(1, Ordering::SeqCst);
+            let answer = self.perform(&operation, number, &user).await;
+            let ended = ticks.fetch_add(1, Ordering::SeqCst);
+            done.push(Done { operation, number, user, started, ended, answer });
+        }
+        done
+    }
+
+    async fn perform(&self, operation: &Operation, number: usize, user: &str) -> Answer {
+        let (name, slug) = (format!("Name {number}"), format!("slug-{number}"));
+        match operation {
+            Create { organization, email, phone, password } => {
+                let mut body = json!({ "FirstName": name, "LastName": "X", "Email": spelled(*email) });
+                if *phone {
+                    body["PhoneNumber"] = phone_number(number).into();
+                }
+                if *password {
+                    body["Password"] = "correct horse battery".into();
+                }
+                let call = self.client.post("/api/users", body.to_string());
+                let admin =
+                    self.world.bearer("Admin", &format!("kp_admin{number}"), ORGANIZATIONS[*organization]);
+                answer(call.bearer(admin)).await
+            }
+            Import { organization, email } => self.import(number, *organization, *email).await,
+            Profile { organization, .. } => {
+                let bearer = self.world.bearer("Customer", user, ORGANIZATIONS[*organization]);
+                answer(self.client.get("/api/users/profile").bearer(bearer)).await
+            }
+            Exists { email } => {
+                let email: Vec<_> = spelled(*email).bytes().map(|byte| format!("%{byte:02x}")).collect();
+                let answer =
+                    self.client.get(&format!("/api/users/exists?Email={}", email.concat())).send().await;
+                let quota = answer.header("ratelimit").unwrap().to_owned();
+                (answer.status.into(), json!([answer.json()["UserExists"], quota]))
+            }
+            Organizations { claim, .. } => {
+                let token = self.world.token(&TokenClaims {
+                    user_id: user.to_owned(),
+                    organization_id: ACME.to_owned(),
+                    roles: vec!["Admin".to_owned()],
+                    email: claim.map(|email| spelled(email).to_owned()),
+                    ..TokenClaims::default()
+                });
+                answer(self.client.get("/api/users/organizations").bearer(token)).await
+            }
+            Association { organization, .. } => {
+                self.read_of_admin("customer-association", user, *organization).await
+            }
+            Associations { organization, .. } => {
+                self.read_of_admin("customer-associations", user, *organization).await
+            }
+            PutOrganization { organization } => {
+                let id = ORGANIZATIONS[*organization];
+                self.command(&["organization", "put", "--id", id, "--name", &name, "--slug", &slug]).await
+            }
+            GetOrganization { organization } => {
+                self.command(&["organization", "get", "--id", ORGANIZATIONS[*organization]]).await
+            }
+            ListOrganizations => self.command(&["organization", "list"]).await,
+            Associate { organization, .. } => {
+                let number = customer_number(number);
+                let pair = ["--user", user, "--organization", ORGANIZATIONS[*organization]];
+                self.command(&[&["customer", "associate", "--number", &number][..], &pair].concat()).await
+            }
+            Dissociate { organization, .. } => {
+                let pair = ["--user", user, "--organization", ORGANIZATIONS[*organization]];
+                self.command(&[&["customer", "dissociate"][..], &pair].concat()).await
+            }
+            GetUser { .. } => self.command(&["user", "get", "--id", user]).await,
+            FindUser { email } => self.command(&["user", "get", "--email", spelled(*email)]).await,
+            CreateTable => self.command(&["table", "create"]).await,
+            StepClock { seconds } => {
+                let now = self.world.clock.now().millis() + seconds * 1000;
+                self.world.clock.set(Timestamp::from_millis(now));
+                (0, Value::Null)
+            }
+        }
+    }
+
+    async fn import(&self, number: usize, organization: usize, email: Email) -> Answer {
+        let user = User {
+            preferred_email: Some(preferred(number).parse().unwrap()),
+            phone_number: Some(phone_number(number).parse().unwrap()),
+            ..harness::user(&imported(number), spelled(email))
+        };
+        let membership = NewMembership {
+            organization_id: ORGANIZATIONS[organization].parse().unwrap(),
+            added_by: imported(number).parse().unwrap(),
+            joined_at: self.world.clock.now(),
+        };
+        let created = self.world.table().create_account(&user, None, &membership).await.unwrap();
+        let status = match created {
+            CreateOutcome::Created => 0,
+            CreateOutcome::EmailTaken(_) => 1,
+            CreateOutcome::OrganizationMissing => 2,
+        };
+        (status, Value::Null)
+    }
+
+    async fn read_of_admin(&self, path: &str, user: &str, organization: usize) -> Answer {
+        let call = self.client.get(&format!("/api/users/{path}?UserId={user}"));
+        answer(call.bearer(self.world.admin(ORGANIZATIONS[organization]))).await
+    }
+
+    async fn command(&self, arguments: &[&str]) -> Answer {
+        let (url, table) = (&self.world.system.dynamodb_url, self.world.table().name());
+        let to = ["--json", "--endpoint-url", url, "--table", table];
+        let output = command_line::users(&[arguments, &to].concat()).await;
+        let status = output.status.code().unwrap();
+        (status, serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+}
+
+async fn answer(call: harness::Call) -> Answer {
+    let answer = call.send().await;
+    answer.assert_well_formed();
+    let body = if answer.status < 400 { answer.json() } else { Value::Null };
+    (answer.status.into(), body)
+}
+
+fn spelled((address, spelling): Email) -> &'static str {
+    ADDRESSES[address].spellings[spelling]
+}
+
+fn phone_number(number: usize) -> String {
+    format!("+{number:09}")
+}
+
+fn customer_number(number: usize) -> String {
+    format!("C-{number}")
+}
+
+fn imported(number: usize) -> String {
+    format!("kp_imported{number}")
+}
+
+fn preferred(number: usize) -> String {
+    format!("Preferred{number}@example.com")
+}
+
+/// A time as items hold it. No test leaves its day.
+fn time(millis: i64) -> String {
+    let seconds = millis / 1000 - 1_767_312_000;
+    format!("2026-01-02T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Account {
+    first_name: String,
+    last_name: &'static str,
+    email: &'static str,
+    preferred_email: Option<String>,
+    phone_number: Option<String>,
+    has_password: bool,
+    created_by: String,
+    created_at: i64,
+}
+
+/// The service, as the contract and the decisions describe it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Model {
+    now: i64,
+    /// Name and slug, by id.
+    organizations: BTreeMap<&'static str, (String, String)>,
+    accounts: BTreeMap<String, Account>,
+    /// The id of the account that has an address.
+    claims: BTreeMap<usize, String>,
+    /// Who added a user to an organization, and when.
+    memberships: BTreeMap<(String, &'static str), (String, i64)>,
+    associations: BTreeMap<(String, &'static str), String>,
+    /// When look-ups were admitted.
+    admitted: Vec<i64>,
+}
+
+impl Model {
+    /// The demo data.
+    fn new() -> Self {
+        let now = START.millis();
+        let mut model = Self {
+            now,
+            organizations: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            memberships: BTreeMap::new(),
+            associations: BTreeMap::new(),
+            admitted: Vec::new(),
+        };
+        for (id, name, slug) in [(ACME, "Acme Corp", "acme-corp"), (GLOBEX, "Globex", "globex")] {
+            model.organizations.insert(id, (name.to_owned(), slug.to_owned()));
+        }
+        let account = |first: &str, last, address: usize, phone: Option<&str>| Account {
+            first_name: first.to_owned(),
+            last_name: last,
+            email: ADDRESSES[address].normalized,
+            preferred_email: None,
+            phone_number: phone.map(str::to_owned),
+            has_password: false,
+            created_by: JANE.to_owned(),
+            created_at: now,
+        };
+        model.accounts.insert(JANE.to_owned(), account("Jane", "Smith", 0, Some("561-555-1212")));
+        model.accounts.insert(JOHN.to_owned(), account("John", "Doe", 1, None));
+        model.claims = BTreeMap::from([(0, JANE.to_owned()), (1, JOHN.to_owned())]);
+        for (user, organization) in [(JANE, ACME), (JANE, GLOBEX), (JOHN, ACME)] {
+            model.memberships.insert((user.to_owned(), organization), (JANE.to_owned(), now));
+        }
+        for (organization, number) in [(ACME, "C-10042"), (GLOBEX, "C-20099")] {
+            model.associations.insert((JANE.to_owned(), organization), number.to_owned());
+        }
+        model
+    }
+
+    /// What the service answers. `new_ids` are the ids that new accounts get, by their address.
+    fn apply(&mut self, done: &Done, new_ids: &BTreeMap<usize, String>) -> Answer {
+        let Done { operation, number, user, .. } = done;
+        let refused = |status| (status, Value::Null);
+        let id = |organization: usize| ORGANIZATIONS[organization];
+        match *operation {
+            Create { organization, email, .. } => {
+                if !self.organizations.contains_key(id(organization)) {
+                    return refused(400);
+                }
+                let registered = self.claims.get(&email.0).cloned();
+                let status = if registered.is_some() { 200 } else { 201 };
+                let user = registered.unwrap_or_else(|| self.create(done, new_ids));
+                let joined = self.memberships.entry((user.clone(), id(organization)));
+                joined.or_insert((format!("kp_admin{number}"), self.now));
+                let account = &self.accounts[&user];
+                (status, account.view(account.email))
+            }
+            Import { organization, email } => {
+                if self.claims.contains_key(&email.0) {
+                    return refused(1);
+                }
+                if !self.organizations.contains_key(id(organization)) {
+                    return refused(2);
+                }
+                let user = imported(*number);
+                let account = Account {
+                    first_name: "Some".to_owned(),
+                    last_name: "One",
+                    email: spelled(email).trim(),
+                    preferred_email: Some(preferred(*number)),
+                    phone_number: Some(phone_number(*number)),
+                    has_password: false,
+                    created_by: user.clone(),
+                    created_at: self.now,
+                };
+                self.claims.insert(email.0, user.clone());
+                self.memberships.insert((user.clone(), id(organization)), (user.clone(), self.now));
+                self.accounts.insert(user, account);
+                refused(0)
+            }
+            Profile { organization, .. } => {
+                if !self.memberships.contains_key(&(user.clone(), id(organization))) {
+                    return refused(404);
+                }
+                let account = &self.accounts[user];
+                (200, account.view(account.preferred_email.as_deref().unwrap_or(account.email)))
+            }
+            Exists { email } => self.exists(email),
+            Organizations { claim, .. } => {
+                let by_claim = || self.claims.get(&claim?.0);
+                let user = Some(user).filter(|&user| self.accounts.contains_key(user)).or_else(by_claim);
+                let Some(user) = user else { return refused(400) };
+                (200, json!({ "Organizations": self.organizations_of(user, |id| self.organization(id)) }))
+            }
+            Association { organization, .. } => match self.association(user, id(organization)) {
+                Some(association) => (200, association),
+                None => refused(404),
+            },
+            Associations { organization, .. } => {
+                let reader = (user.clone(), id(organization));
+                let known = self.memberships.contains_key(&reader) || self.associations.contains_key(&reader);
+                let all = self.organizations.keys().filter_map(|id| self.association(user, id));
+                (200, all.filter(|_| known).collect())
+            }
+            PutOrganization { organization } => {
+                let texts = (format!("Name {number}"), format!("slug-{number}"));
+                self.organizations.insert(id(organization), texts);
+                (0, self.organization(id(organization)))
+            }
+            GetOrganization { organization } if self.organizations.contains_key(id(organization)) => {
+                (0, self.organization(id(organization)))
+            }
+            GetOrganization { .. } | CreateTable => refused(1),
+            ListOrganizations => (0, self.organizations.keys().map(|id| self.organization(id)).collect()),
+            Associate { organization, .. } => {
+                if !self.accounts.contains_key(user) || !self.organizations.contains_key(id(organization)) {
+                    return refused(1);
+                }
+                let pair = (user.clone(), id(organization));
+                self.associations.insert(pair, customer_number(*number));
+                (0, self.association(user, id(organization)).unwrap())
+            }
+            Dissociate { organization, .. } => {
+                let association = self.association(user, id(organization));
+                self.associations.remove(&(user.clone(), id(organization)));
+                association.map_or(refused(1), |association| (0, association))
+            }
+            GetUser { .. } => self.user(user),
+            FindUser { email } => self.claims.get(&email.0).map_or(refused(1), |user| self.user(user)),
+            StepClock { seconds } => {
+                self.now += seconds * 1000;
+                refused(0)
+            }
+        }
+    }
+
+    fn create(&mut self, done: &Done, new_ids: &BTreeMap<usize, String>) -> String {
+        let Create { email, phone, password, .. } = done.operation else { unreachable!() };
+        let user = new_ids.get(&email.0).cloned().unwrap_or_default();
+        let account = Account {
+            first_name: format!("Name {}", done.number),
+            last_name: "X",
+            email: spelled(email).trim(),
+            preferred_email: None,
+            phone_number: phone.then(|| phone_number(done.number)),
+            has_password: password,
+            created_by: format!("kp_admin{}", done.number),
+            created_at: self.now,
+        };
+        self.claims.insert(email.0, user.clone());
+        self.accounts.insert(user.clone(), account);
+        user
+    }
+
+    /// The tenth last admitted look-up must have left the window, or lie beyond where clocks go.
+    fn exists(&mut self, email: Email) -> Answer {
+        let now = self.now;
+        let counts = |time: &i64| *time > now - 60_000 && *time <= now + 60_000;
+        let last_ten = |admitted: &[i64]| admitted[admitted.len().saturating_sub(10)..].to_vec();
+        let seconds = |oldest: i64| (oldest + 60_000 - now + 999) / 1000;
+        let last = last_ten(&self.admitted);
+        if last.len() == 10 && counts(&last[0]) {
+            return (429, json!([null, format!("\"exists\";r=0;t={}", seconds(last[0]))]));
+        }
+        self.admitted.push(now);
+        let last = last_ten(&self.admitted);
+        let gone = last.iter().take_while(|time| !counts(time)).count();
+        let quota = format!("\"exists\";r={};t={}", 10 - last.len() + gone, seconds(last[gone]));
+        (200, json!([self.claims.contains_key(&email.0), quota]))
+    }
+
+    fn organization(&self, id: &str) -> Value {
+        let (name, slug) = &self.organizations[id];
+        json!({ "OrganizationId": id, "Name": name, "Slug": slug })
+    }
+
+    fn organizations_of(&self, user: &str, show: impl Fn(&str) -> Value) -> Vec<Value> {
+        let joined = self.memberships.keys().filter(|(member, _)| member == user);
+        joined.map(|(_, organization)| show(organization)).collect()
+    }
+
+    fn association(&self, user: &str, organization: &str) -> Option<Value> {
+        let mut all = self.associations.iter();
+        let (_, number) = all.find(|((of, with), _)| of == user && *with == organization)?;
+        Some(json!({ "UserId": user, "CustomerNumber": number, "OrganizationId": organization }))
+    }
+
+    fn user(&self, id: &str) -> Answer {
+        let Some(account) = self.accounts.get(id) else { return (1, Value::Null) };
+        let mut view = account.view(account.email);
+        view["UserId"] = id.into();
+        view["PreferredEmail"] = account.preferred_email.clone().into();
+        view["OrganizationIds"] = self.organizations_of(id, |id| id.into()).into();
+        view["HasPassword"] = account.has_password.into();
+        let associations = self.associations.iter().filter(|((user, _), _)| user == id);
+        let view_of = |((_, organization), number): (&(String, &str), &String)| json!({ "OrganizationId": organization, "CustomerNumber": number });
+        view["CustomerAssociations"] = associations.map(view_of).collect();
+        (0, view)
+    }
+
+    /// All items that the table must hold, by key, but for what a hash and the keys are.
+    fn items(&self) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut put = |partition: String, sort: String, attributes: &[(&str, Option<&str>)]| {
+            let key = [("PK", Some(partition.as_str())), ("SK", Some(sort.as_str()))];
+            let attributes = key.iter().chain(attributes);
+            let attributes =
+                attributes.filter_map(|(name, text)| Some(((*name).to_owned(), json!({ "S": (*text)? }))));
+            items.push(Value::Object(attributes.collect::<Map<_, _>>()));
+        };
+        for (id, (name, slug)) in &self.organizations {
+            put(format!("ORG#{id}"), "ORG".to_owned(), &[("Name", Some(name)), ("Slug", Some(slug))]);
+        }
+        for (address, id) in &self.claims {
+            let partition = format!("EMAIL#{}", ADDRESSES[*address].normalized);
+            put(partition, "EMAIL".to_owned(), &[("UserId", Some(id))]);
+        }
+        for (id, account) in &self.accounts {
+            let attributes = [
+                ("FirstName", Some(account.first_name.as_str())),
+                ("LastName", Some(account.last_name)),
+                ("Email", Some(account.email)),
+                ("PreferredEmail", account.preferred_email.as_deref()),
+                ("PhoneNumber", account.phone_number.as_deref()),
+                ("CreatedBy", Some(&account.created_by)),
+                ("CreatedAt", Some(&time(account.created_at))),
+            ];
+            put(format!("USER#{id}"), "PROFILE".to_owned(), &attributes);
+            if account.has_password {
+                let hash = [("PasswordHash", Some(HASH))];
+                put(format!("CREDENTIAL#{id}"), "CREDENTIAL".to_owned(), &hash);
+            }
+        }
+        for ((user, organization), (by, at)) in &self.memberships {
+            let attributes = [("AddedBy", Some(by.as_str())), ("JoinedAt", Some(&time(*at)))];
+            put(format!("USER#{user}"), format!("MEMBERSHIP#{organization}"), &attributes);
+        }
+        for ((user, organization), number) in &self.associations {
+            let attributes = [("CustomerNumber", Some(number.as_str()))];
+            put(format!("USER#{user}"), format!("CUSTOMER#{organization}"), &attributes);
+        }
+        put("SIGNING_KEYS".to_owned(), "SIGNING_KEYS".to_owned(), &[]);
+        items.extend(self.count());
+        items.sort_by_key(|item| [text(item, "PK"), text(item, "SK")]);
+        items
+    }
+
+    /// The limiter's item.
+    fn count(&self) -> Option<Value> {
+        let last = self.admitted.last()?;
+        let mut item = json!({ "PK": { "S": "RATE#exists#127.0.0.1" }, "SK": { "S": "RATE" } });
+        let newest_first = self.admitted.iter().rev().copied().chain(std::iter::repeat(0));
+        for (n, time) in (1..=10).zip(newest_first) {
+            item[format!("T{n}")] = json!({ "N": time.to_string() });
+        }
+        item["ExpiresAt"] = json!({ "N": ((last + 60_000 + 60_000) / 1000 + 1).to_string() });
+        Some(item)
+    }
+}
+
+impl Account {
+    fn view(&self, email: &str) -> Value {
+        json!({
+            "FirstName": self.first_name, "LastName": self.last_name, "Email": email,
+            "PhoneNumber": self.phone_number,
+        })
+    }
+}
+
+/// In place of every hash.
+const HASH: &str = "$argon2id$";
+
+/// The table's items as [`Model::items`] shows them.
+async fn items(world: &World) -> Vec<Value> {
+    let mut items = world.items().await;
+    for item in &mut items {
+        if item.get("PasswordHash").is_some() {
+            assert!(text(item, "PasswordHash").starts_with(HASH), "{item}");
+            item["PasswordHash"] = json!({ "S": HASH });
+        }
+        item.as_object_mut().unwrap().retain(|name, _| !["Jwks", "FetchedAt"].contains(&name.as_str()));
+    }
+    items
+}
+
+/// Looks for an order of what was done that the model explains.
+struct Search<'a> {
+    done: &'a [Done],
+    new_ids: BTreeMap<usize, String>,
+    items: Vec<Value>,
+    /// Which were ordered, and what they came to: in vain.
+    seen: HashSet<(u64, Model)>,
+    /// The longest order, and what the model would have answered next.
+    best: (Vec<usize>, Vec<(usize, Answer)>),
+}
+
+impl Search<'_> {
+    fn explains(&mut self, model: &Model, ordered: &mut Vec<usize>) -> bool {
+        let mask = ordered.iter().fold(0_u64, |mask, n| mask | 1 << n);
+        if ordered.len() == self.done.len() {
+            return model.items() == self.items;
+        }
+        if !self.seen.insert((mask, model.clone())) {
+            return false;
+        }
+        let open = |n: &usize| mask & 1 << n == 0;
+        let first_end = (0..self.done.len()).filter(open).map(|n| self.done[n].ended).min().unwrap();
+        let mut others = Vec::new();
+        for n in (0..self.done.len()).filter(open).filter(|&n| self.done[n].started < first_end) {
+            let mut next = model.clone();
+            let answer = next.apply(&self.done[n], &self.new_ids);
+            if answer != self.done[n].answer {
+                others.push((n, answer));
+                continue;
+            }
+            ordered.push(n);
+            if self.explains(&next, ordered) {
+                return true;
+            }
+            ordered.pop();
+        }
+        if ordered.len() >= self.best.0.len() {
+            self.best = (ordered.clone(), others);
+        }
+        false
+    }
+}
+
+/// Runs each client's operations, all clients at once, and looks for what explains it.
+async fn assert_explained(clients: Vec<Vec<Operation>>) {
+    let world = World::start().await;
+    let ticks = AtomicUsize::new(0);
+    let workers = clients.into_iter().enumerate().map(|(number, operations)| {
+        let client = Client::of(world.system.api_address);
+        Worker { world: &world, client, number }.run(operations, &ticks)
+    });
+    let done: Vec<_> = join_all(workers).await.into_iter().flatten().collect();
+
+    let mut new_ids = BTreeMap::new();
+    for (n, address) in ADDRESSES.iter().enumerate() {
+        if let Some(id) = world.user_id_of(address.normalized).await {
+            new_ids.insert(n, id);
+        }
+    }
+    let items = items(&world).await;
+    let mut search = Search { done: &done, new_ids, items, seen: HashSet::new(), best: Default::default() };
+    if !search.explains(&Model::new(), &mut Vec::new()) {
+        let (order, others) = search.best;
+        let show = |n: &usize| format!("{:?}", done[*n]);
+        let order: Vec<_> = order.iter().map(show).collect();
+        let others: Vec<_> =
+            others.iter().map(|(n, answer)| format!("{}\n  and the model: {answer:?}", show(n))).collect();
+        panic!(
+            "nothing explains this. Explained:\n{}\nNot explained:\n{}\nThe table:\n{}",
+            order.join("\n"),
+            others.join("\n"),
+            search.items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        );
+    }
+    world.system.stop().await;
+}
+
+#[test]
+fn whatever_one_client_does_every_answer_and_the_table_are_the_models() {
+    let operations = prop::collection::vec(operations(false), 1..60).prop_map(|operations| vec![operations]);
+    property::check(
+        file!(),
+        6,
+        &operations,
+        async || (),
+        async |(), clients| {
+            assert_explained(clients).await;
+        },
+    );
+}
+
+#[test]
+fn whatever_several_clients_do_at_once_some_order_of_it_explains_every_answer_and_the_table() {
+    let operations = prop::collection::vec(prop::collection::vec(operations(true), 1..6), 2..5);
+    property::check(
+        file!(),
+        8,
+        &operations,
+        async || (),
+        async |(), clients| {
+            assert_explained(clients).await;
+        },
+    );
+}

@@ -1,0 +1,197 @@
+//! What an operator does with one person's data: `users delete`, `users user set`, `users member`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use operator::table::DeleteOutcome;
+
+use crate::harness::{ACME, GLOBEX, JANE, JOHN, text};
+use crate::table::faults::{Fault, Proxy};
+use crate::tooling::command_line::{Cli, users};
+
+const NOBODY: &str = "there is no such user";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_leaves_nothing_of_a_person() {
+    let cli = Cli::start().await;
+    let before = cli.world.items().await;
+    let body = json!({ "FirstName": "Ada", "LastName": "Lovelace", "Email": "Ada@example.com",
+        "Password": "SecurePass123!", "PhoneNumber": "561-555-1212" });
+    assert_eq!(cli.world.create(ACME, &body).await.status, 201);
+    assert_eq!(cli.world.create(GLOBEX, &body).await.status, 200);
+    let id = cli.world.user_id_of("ada@example.com").await.unwrap();
+    cli.world.associate(&id, GLOBEX, "C-7").await;
+    assert_eq!(cli.world.items().await.len(), before.len() + 6);
+
+    let unasked = ["delete", "--email", "ada@example.com"];
+    cli.refused(&unasked, "nothing is deleted without a terminal to ask on: --yes deletes").await;
+    cli.refused(&[&unasked[..], &["--json"]].concat(), "nothing is deleted").await;
+    assert_eq!(cli.world.items().await.len(), before.len() + 6);
+
+    let deleted = cli.json(&["delete", "--email", "ada@example.com", "--yes"]).await;
+    assert_eq!(
+        deleted,
+        json!({
+            "UserId": id, "FirstName": "Ada", "LastName": "Lovelace", "Email": "Ada@example.com",
+            "PreferredEmail": null, "PhoneNumber": "561-555-1212", "OrganizationIds": [ACME, GLOBEX],
+            "CustomerAssociations": [{ "OrganizationId": GLOBEX, "CustomerNumber": "C-7" }], "HasPassword": true,
+        })
+    );
+    assert_eq!(cli.world.items().await, before);
+    cli.refused(&["delete", "--email", "ada@example.com", "--yes"], NOBODY).await;
+    cli.refused(&["delete", "--id", &id, "--yes"], NOBODY).await;
+    // The address is anybody's again.
+    assert_eq!(cli.world.create(ACME, &body).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_interrupted_is_finished_by_the_id() {
+    let cli = Cli::start().await;
+    for n in 0..230 {
+        let key = json!({ "PK": { "S": format!("USER#{JOHN}") }, "SK": { "S": format!("MEMBERSHIP#org_{n}") },
+            "JoinedAt": { "S": "2026-01-01T00:00:00Z" }, "AddedBy": { "S": JANE } });
+        cli.world.put_item(&key).await;
+    }
+    let transactions = AtomicUsize::new(0);
+    let proxy = Proxy::scheduled(cli.world.dynamodb_address(), move |request| {
+        let is_transaction = request.windows(18).any(|part| part == b"TransactWriteItems");
+        (is_transaction && transactions.fetch_add(1, Ordering::SeqCst) > 0).then_some(Fault::Throttled)
+    })
+    .await;
+    let through = ["--endpoint-url", &proxy.url, "--table", cli.world.table().name()];
+    let output = users(&[&["delete", "--id", JOHN, "--yes"], &through[..]].concat()).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    // The account went first: nobody can find it, or add to it, any more.
+    cli.refused(&["user", "get", "--email", "john@example.com"], NOBODY).await;
+    cli.refused(&["member", "add", "--id", JOHN, "--organization", GLOBEX], NOBODY).await;
+    let left = cli.json(&["delete", "--id", JOHN, "--yes"]).await;
+    assert_eq!(left["Email"], Value::Null);
+    assert_eq!(left["OrganizationIds"].as_array().unwrap().len(), 231 - 97);
+    let items = cli.world.items().await;
+    assert!(!items.iter().any(|item| item.to_string().contains(JOHN)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_deleted_while_others_add_is_whole_or_gone() {
+    let cli = Arc::new(Cli::start().await);
+    let body = json!({ "FirstName": "Ada", "LastName": "Lovelace", "Email": "ada@example.com" });
+    for _ in 0..10 {
+        assert!([200, 201].contains(&cli.world.create(ACME, &body).await.status));
+        let id = cli.world.user_id_of("ada@example.com").await.unwrap();
+        let id = id.parse().unwrap();
+        let add = async {
+            for organization in [GLOBEX, ACME, GLOBEX] {
+                let status = cli.world.create(organization, &body).await.status;
+                assert!([200, 201, 503].contains(&status), "{status}");
+            }
+        };
+        let (deleted, ()) = tokio::join!(cli.world.table().delete_personal_data(&id, None), add);
+        assert_eq!(deleted.unwrap(), DeleteOutcome::Deleted);
+        let items = cli.world.items().await;
+        assert!(!items.iter().any(|item| text(item, "PK").contains(id.as_str())), "{items:?}");
+        if let Some(new) = cli.world.user_id_of("ada@example.com").await {
+            assert!(cli.world.table().user(&new.parse().unwrap()).await.unwrap().is_some());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_is_set_and_the_rest_stays() {
+    let cli = Cli::start().await;
+    let before = cli.json(&["user", "get", "--id", JANE]).await;
+    let with = |changes: &[(&str, Value)]| {
+        let mut user = before.clone();
+        for (name, value) in changes {
+            user[name] = value.clone();
+        }
+        user
+    };
+    let set = |arguments: &'static [&'static str]| {
+        let cli = &cli;
+        async move { cli.json(&[&["user", "set", "--id", JANE], arguments].concat()).await }
+    };
+    assert_eq!(set(&["--first-name", " Janet "]).await, with(&[("FirstName", json!("Janet"))]));
+    assert_eq!(
+        set(&["--first-name", "Jane", "--last-name", "Doe"]).await,
+        with(&[("LastName", json!("Doe"))])
+    );
+    assert_eq!(
+        set(&["--last-name", "Smith", "--no-phone-number"]).await,
+        with(&[("PhoneNumber", Value::Null)])
+    );
+    let preferred = set(&["--phone-number", "911", "--preferred-email", "J@work.example.com"]).await;
+    let expected = with(&[("PhoneNumber", json!("911")), ("PreferredEmail", json!("J@work.example.com"))]);
+    assert_eq!(preferred, expected);
+    let profile = cli.world.get("/api/users/profile").bearer(cli.world.bearer("Customer", JANE, ACME));
+    assert_eq!(profile.send().await.assert_ok(200)["Email"], "J@work.example.com");
+    assert_eq!(set(&["--phone-number", "561-555-1212", "--no-preferred-email"]).await, before);
+
+    let nobody = ["user", "set", "--id", "kp_none", "--first-name", "A"];
+    cli.refused(&nobody, NOBODY).await;
+    for wrong in [&[][..], &["--phone-number", "9"], &["--phone-number", "911", "--no-phone-number"]] {
+        let output = users(&[&["user", "set", "--id", JANE], wrong].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_goes_over_with_its_claim() {
+    let cli = Cli::start().await;
+    let holder = |email: &'static str| cli.world.user_id_of(email);
+    let set = |user: &'static str, email: &'static str| ["user", "set", "--id", user, "--new-email", email];
+    cli.json(&set(JANE, "janet@example.com")).await;
+    assert_eq!(
+        (holder("jane@example.com").await, holder("janet@example.com").await),
+        (None, Some(JANE.into()))
+    );
+    // Another spelling is the same address.
+    assert_eq!(cli.json(&set(JANE, "JANET@example.com")).await["Email"], "JANET@example.com");
+    assert_eq!(holder("janet@example.com").await, Some(JANE.into()));
+    let items = cli.world.items().await;
+    cli.refused(&set(JANE, "John@Example.com"), &format!("{JOHN} has that e-mail address")).await;
+    assert_eq!(cli.world.items().await, items);
+
+    // Of two who want one address, one gets it, and no claim is left over.
+    for round in 0..10 {
+        let email = format!("wanted{round}@example.com");
+        let change = |id: &str| {
+            let (table, id) = (cli.world.table().clone(), id.parse().unwrap());
+            let changes =
+                operator::table::UserChanges { email: Some(email.parse().unwrap()), ..Default::default() };
+            async move { format!("{:?}", table.change_user(&id, None, &changes).await.unwrap()) }
+        };
+        let (jane, john) = tokio::join!(change(JANE), change(JOHN));
+        let changed = [&jane, &john].iter().filter(|outcome| outcome.starts_with("Changed")).count();
+        assert_eq!(changed, 1, "{jane} {john}");
+        let items = cli.world.items().await;
+        let claims: Vec<_> = items.iter().filter(|item| text(item, "SK") == "EMAIL").collect();
+        let users: Vec<_> = items.iter().filter(|item| text(item, "SK") == "PROFILE").collect();
+        assert_eq!((claims.len(), users.len()), (2, 2));
+        for user in users {
+            let claim = format!("EMAIL#{}", text(user, "Email").to_lowercase());
+            let claim = claims.iter().find(|item| text(item, "PK") == claim).unwrap();
+            assert_eq!(format!("USER#{}", text(claim, "UserId")), text(user, "PK"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_added_once_and_removed() {
+    let cli = Cli::start().await;
+    let member =
+        |what, organization| ["member", what, "--email", "john@example.com", "--organization", organization];
+    let is_member = |yes: bool| json!({ "UserId": JOHN, "OrganizationId": GLOBEX, "IsMember": yes });
+    assert_eq!(cli.json(&member("add", GLOBEX)).await, is_member(true));
+    let items = cli.world.items().await;
+    assert_eq!(cli.json(&member("add", GLOBEX)).await, is_member(true));
+    assert_eq!(cli.world.items().await, items);
+    assert_eq!(cli.world.organizations_of(JOHN).await, [ACME, GLOBEX]);
+    assert_eq!(cli.json(&member("remove", GLOBEX)).await, is_member(false));
+    assert_eq!(cli.world.organizations_of(JOHN).await, [ACME]);
+    cli.refused(&member("remove", GLOBEX), "is not a member of").await;
+    cli.refused(&member("add", "org_none"), "there is no organization org_none").await;
+    let profile = cli.world.get("/api/users/profile").bearer(cli.world.bearer("Customer", JOHN, GLOBEX));
+    profile.send().await.assert_problem(404);
+}

@@ -1,0 +1,151 @@
+//! The parameters and the settings of `template.yaml`: what `CloudFormation` does not check before a deployment.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use yaml_rust2::{Yaml, YamlLoader};
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+/// `sam deploy --guided` asks for each parameter.
+const MOST_PARAMETERS: usize = 20;
+const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+/// CloudWatch Logs takes these numbers of days and no others (API reference, `PutRetentionPolicy`).
+const DAYS: [f64; 18] =
+    [1., 3., 5., 7., 14., 30., 60., 90., 120., 150., 180., 365., 400., 545., 731., 1096., 1827., 3653.];
+/// The least and the most of each setting that is a number.
+const NUMBERS: [(&str, f64, f64); 17] = [
+    ("ThrottleRate", 1., 10_000.),
+    ("ThrottleBurst", 1., 5_000.),
+    ("ExistsThrottleRate", 1., 10_000.),
+    ("ExistsThrottleBurst", 1., 5_000.),
+    ("ExistsReservedConcurrency", 0., 1_000.),
+    ("CreateUserReservedConcurrency", 0., 1_000.),
+    ("ExistsLimitRequests", 1., 50.),
+    ("ExistsLimitWindowSeconds", 1., 86_400.),
+    ("SigningKeysMaxAgeSeconds", 60., 86_400.),
+    ("PasswordHashMemoryKib", 19_456., 262_144.),
+    ("PasswordHashIterations", 2., 20.),
+    ("PasswordHashParallelism", 1., 8.),
+    ("ErrorRatePercent", 0.1, 100.),
+    ("ErrorsAMinute", 1., 1_000.),
+    ("SlowMilliseconds", 10., 10_000.),
+    ("SlowCreateUserMilliseconds", 10., 10_000.),
+    ("SigningKeysOldSeconds", 900., 86_400.),
+];
+
+fn template() -> Yaml {
+    YamlLoader::load_from_str(TEMPLATE).unwrap().remove(0)
+}
+
+/// The settings of an environment, as texts.
+fn settings(template: &Yaml, environment: &str) -> Vec<(String, String)> {
+    let settings = template["Mappings"]["Settings"][environment].as_hash().unwrap().iter();
+    settings.map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn text(yaml: &Yaml) -> String {
+    match yaml {
+        Yaml::String(text) | Yaml::Real(text) => text.clone(),
+        Yaml::Integer(number) => number.to_string(),
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+/// Says what is wrong with the value of a setting.
+fn check(environment: &str, name: &str, value: &str) -> Result<(), String> {
+    let number = || value.parse::<f64>().map_err(|error| format!("{name} {error}"));
+    let holds = match name {
+        "LogRetentionDays" => DAYS.contains(&number()?),
+        // Finer levels are for looking at a fault elsewhere.
+        "LogLevel" if environment == "prod" => value == "INFO",
+        "LogLevel" => ["INFO", "DEBUG", "TRACE"].contains(&value),
+        "Tracing" => ["true", "false"].contains(&value),
+        // No slower: the alarm on the keys' age looks at quarters of an hour.
+        "SigningKeysRefreshRate" => {
+            ["rate(1 minute)", "rate(2 minutes)", "rate(5 minutes)", "rate(10 minutes)"].contains(&value)
+        }
+        "SigningKeys" => value.is_empty() || holds_public_keys_alone(value),
+        "ClaimEmail" => value.len() <= 256 && value.bytes().all(|byte| byte.is_ascii_graphic()),
+        "TableKmsKeyArn" => value.is_empty() || value.starts_with("arn:aws") && value.contains(":key/"),
+        _ => {
+            let known = NUMBERS.iter().find(|(known, ..)| *known == name);
+            let (_, least, most) = known.ok_or_else(|| format!("{name} has no bounds here"))?;
+            (*least..=*most).contains(&number()?)
+        }
+    };
+    holds.then_some(()).ok_or_else(|| format!("{environment}: {name} may not be {value:?}"))
+}
+
+/// A JWK Set without a symmetric key and without a private part.
+fn holds_public_keys_alone(jwks: &str) -> bool {
+    let Ok(jwks) = serde_json::from_str::<Value>(jwks) else { return false };
+    jwks["keys"].as_array().is_some_and(|keys| {
+        let is_public = |key: &Value| key["kty"] != "oct" && key["k"].is_null() && key["d"].is_null();
+        !keys.is_empty() && keys.iter().all(is_public)
+    })
+}
+
+#[test]
+fn each_setting_of_each_environment_is_within_its_bounds() {
+    let template = template();
+    let names = |environment| {
+        settings(&template, environment).into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>()
+    };
+    for environment in ENVIRONMENTS {
+        assert_eq!(names(environment), names("dev"));
+        for (name, value) in settings(&template, environment) {
+            check(environment, &name, &value).unwrap();
+            let used = format!("!FindInMap [Settings, !Ref Environment, {name}]");
+            assert!(TEMPLATE.contains(&used), "{name} is used nowhere");
+        }
+    }
+}
+
+#[test]
+fn a_setting_beyond_its_bounds_is_refused() {
+    let secret = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#;
+    let private = r#"{"keys":[{"kty":"EC","x":"a","y":"b","d":"c"}]}"#;
+    for (environment, name, value) in [
+        ("prod", "LogLevel", "DEBUG"),
+        ("dev", "LogLevel", "WARN"),
+        ("dev", "LogRetentionDays", "8"),
+        ("dev", "ExistsLimitRequests", "51"),
+        ("dev", "PasswordHashMemoryKib", "1024"),
+        ("dev", "SigningKeysRefreshRate", "rate(1 hour)"),
+        ("dev", "SigningKeys", secret),
+        ("dev", "SigningKeys", private),
+        ("dev", "SigningKeys", "{}"),
+        ("dev", "Unknown", "1"),
+    ] {
+        assert!(check(environment, name, value).is_err(), "{name}: {value}");
+    }
+    let public = r#"{"keys":[{"kty":"EC","x":"a","y":"b"}]}"#;
+    check("prod", "SigningKeys", public).unwrap();
+}
+
+#[test]
+fn guided_asks_for_few_parameters_and_only_two_lack_a_default() {
+    let template = template();
+    let parameters = template["Parameters"].as_hash().unwrap();
+    assert!(parameters.len() <= MOST_PARAMETERS, "{}", parameters.len());
+    let mut without_default = Vec::new();
+    for (name, parameter) in parameters {
+        // `sam deploy --guided` offers no default for one that is not shown, and asks until something is typed.
+        assert!(parameter["NoEcho"].is_badvalue(), "{name:?}");
+        assert!(!parameter["Description"].is_badvalue(), "{name:?}");
+        if parameter["Default"].is_badvalue() {
+            without_default.push(name.as_str().unwrap());
+        }
+    }
+    assert_eq!(without_default, ["TokenIssuer", "TokenAudience"]);
+}
+
+#[test]
+fn a_function_waits_for_all_of_its_permissions() {
+    let template = template();
+    for (name, resource) in template["Resources"].as_hash().unwrap() {
+        // A policy beside a role is no dependency of the function that has the role.
+        let kind = resource["Type"].as_str().unwrap();
+        assert!(!["AWS::IAM::Policy", "AWS::IAM::RolePolicy"].contains(&kind), "{name:?}");
+    }
+}

@@ -1,0 +1,578 @@
+//! `users import` and `users export`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Child;
+
+use crate::harness::{ACME, GLOBEX, JANE, World, text};
+use crate::table::faults::{Fault, Proxy};
+use crate::tooling::command_line::{Cli, users_command};
+
+/// A command line with a folder for files.
+pub struct Desk {
+    pub cli: Cli,
+    folder: TempDir,
+}
+
+impl Desk {
+    pub async fn start() -> Self {
+        Self { cli: Cli::start().await, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn world(&self) -> &World {
+        &self.cli.world
+    }
+
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Imports, and gives what was printed and what the report says.
+    pub async fn import(&self, file: &str, arguments: &[&str]) -> (Value, Vec<String>) {
+        let output = self.cli.run(&[&["import", file, "--json"], arguments].concat()).await;
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        let refused = printed["Refused"].as_u64().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(refused > 0)), "{output:?}");
+        let report = printed["Report"].as_str().map(|report| std::fs::read_to_string(report).unwrap());
+        (printed, report.iter().flat_map(|report| report.lines().skip(1)).map(Into::into).collect())
+    }
+
+    pub async fn user(&self, email: &str) -> Value {
+        self.cli.json(&["user", "get", "--email", email]).await
+    }
+
+    /// The items of users, by key, without the times and ids that an import of plain rows makes.
+    pub async fn hash_of(&self, email: &str) -> String {
+        let id = self.world().user_id_of(email).await.unwrap();
+        let credential = self.world().partition(&format!("CREDENTIAL#{id}")).await;
+        credential.first().map(|item| text(item, "PasswordHash")).unwrap_or_default()
+    }
+}
+
+pub fn counts(printed: &Value) -> [u64; 5] {
+    ["Rows", "Created", "Existing", "Organizations", "Refused"].map(|name| printed[name].as_u64().unwrap())
+}
+
+pub fn provided(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("acceptance/tooling/transfer");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+const CSV: &str = "FirstName,LastName,Email,PhoneNumber,Shoe size\n\
+    Ann,Archer,ann@example.com,561-555-1212,37\n\
+    Jane,Twice,JANE@example.com,,\n\
+    Ben,\"van \"\"B\"\" Dyke\",ben@example.com,,\"4\n2\"\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_what_an_import_does_and_writes_nothing() {
+    let desk = Desk::start().await;
+    let file =
+        desk.file("users.csv", &format!("{CSV}No,Address,,,\nToo,Short\nNo,Phone,carl@example.com,none,\n"));
+    let before = desk.world().items().await;
+    let (printed, report) = desk.import(&file, &["--dry-run", "--organization", GLOBEX]).await;
+    assert_eq!(printed["DryRun"], true);
+    assert_eq!(counts(&printed), [6, 2, 1, 0, 3]);
+    let expected = [
+        "6,refused,Email,is required",
+        "7,refused,,\"The row has 2 cells, where the first line has 5 columns.\"",
+        "8,refused,PhoneNumber,must consist of digits, spaces and + - . ( ) x #",
+    ];
+    assert_eq!(
+        report.iter().map(|line| line.replace('"', "")).collect::<Vec<_>>(),
+        expected.map(|l| l.replace('"', ""))
+    );
+    assert_eq!(desk.world().items().await, before);
+    assert_eq!(files(&desk), ["users.csv", "users.csv.report.csv"]);
+
+    let (printed, again) = desk.import(&file, &["--organization", GLOBEX]).await;
+    assert_eq!((counts(&printed), again), ([6, 2, 1, 0, 3], report));
+    assert_eq!(files(&desk), ["users.csv", "users.csv.report.csv"]);
+    let ann = desk.user("ann@example.com").await;
+    assert_eq!((&ann["FirstName"], &ann["PhoneNumber"]), (&json!("Ann"), &json!("561-555-1212")));
+    assert_eq!(ann["OrganizationIds"], json!([GLOBEX]));
+    assert_eq!(desk.user("ben@example.com").await["LastName"], "van \"B\" Dyke");
+    // Who was there is as before, in one more organization.
+    let jane = desk.user("jane@example.com").await;
+    assert_eq!((&jane["UserId"], &jane["LastName"]), (&json!(JANE), &json!("Smith")));
+    assert_eq!(jane["OrganizationIds"], json!([ACME, GLOBEX]));
+
+    // The third time there is nothing left to do.
+    let before = desk.world().items().await;
+    let (printed, _) = desk.import(&file, &["--organization", GLOBEX]).await;
+    assert_eq!(counts(&printed), [6, 0, 3, 0, 3]);
+    assert_eq!(desk.world().items().await, before);
+}
+
+fn files(desk: &Desk) -> Vec<String> {
+    let entries = std::fs::read_dir(desk.folder.path()).unwrap();
+    let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.into_iter().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_row_that_is_wrong_is_told_by_line_field_and_reason_without_what_it_holds() {
+    let desk = Desk::start().await;
+    let good = json!({ "FirstName": "Ann", "LastName": "Archer", "Email": "ann@example.com" });
+    let row = |field: &str, value: Value| {
+        let mut row = good.clone();
+        row[field] = value;
+        row.to_string()
+    };
+    let mut another = good.clone();
+    another["UserId"] = json!(JANE);
+    another["Email"] = json!("another@example.com");
+    let membership = |id: &str| json!([{ "OrganizationId": id }]);
+    let cases = [
+        ("not JSON canary".to_owned(), ",\"The row is not JSON.\""),
+        ("[\"canary\"]".to_owned(), ",The row is not a JSON object."),
+        (row("FirstName", json!("")), "FirstName,must be 1 to 100 characters long"),
+        (row("LastName", json!(7)), "LastName,must be a text"),
+        (row("Email", json!("canary")), "Email,must be a valid e-mail address"),
+        (row("Email", Value::Null), "Email,is required"),
+        (row("UserId", json!("canary #")), "UserId,must be printable ASCII without white space or #"),
+        (another.to_string(), "UserId,An account with another e-mail address has this id."),
+        (row("PreferredEmail", json!("canary")), "PreferredEmail,must be a valid e-mail address"),
+        (row("PhoneNumber", json!("canary")), "PhoneNumber,must consist of digits, spaces and + - . ( ) x #"),
+        (row("Password", json!("canary")), "Password,must be 8 to 128 characters long"),
+        (
+            row("PasswordHash", json!("canary")),
+            "PasswordHash,must be a hash by argon2id, bcrypt or PBKDF2 in the PHC string format or bcrypt's own",
+        ),
+        (row("CreatedAt", json!("canary")), "CreatedAt,must be a time such as 2026-01-02T03:04:05Z"),
+        (row("CreatedBy", json!("a canary")), "CreatedBy,must be printable ASCII without white space or #"),
+        (
+            row("OrganizationId", json!("org_none")),
+            "OrganizationId,There is no organization org_none: `users organization put` makes it.",
+        ),
+        (
+            row("Memberships", json!("canary")),
+            "Memberships,must be a JSON array of objects with the fields of one",
+        ),
+        (
+            row("Memberships", membership("a canary")),
+            "Memberships,must be printable ASCII without white space or #",
+        ),
+        (
+            row("Memberships", json!([{ "OrganizationId": ACME, "JoinedAt": "canary" }])),
+            "Memberships,must be a time such as 2026-01-02T03:04:05Z",
+        ),
+        (
+            row("Memberships", json!([{ "OrganizationId": ACME }, { "OrganizationId": ACME }])),
+            "Memberships,must not name an organization twice",
+        ),
+        (
+            row("CustomerAssociations", json!([{ "OrganizationId": ACME }])),
+            "CustomerAssociations,must be a JSON array of objects with the fields of one",
+        ),
+        (
+            row("CustomerAssociations", json!([{ "OrganizationId": ACME, "CustomerNumber": "" }])),
+            "CustomerAssociations,must be 1 to 128 characters long",
+        ),
+        (
+            row("EmailVerified", json!(false)),
+            "Email,was not verified where it comes from: whoever signed up with it may not have it",
+        ),
+        (
+            json!({ "OrganizationId": "org_new", "Name": "New", "Slug": "A canary" }).to_string(),
+            "Slug,must be 1 to 63 of a-z, 0-9 and -, with no - at either end",
+        ),
+    ];
+    let lines: Vec<_> = cases.iter().map(|(line, _)| line.as_str()).collect();
+    let file = desk.file("users.jsonl", &format!("{good}\n{}\n", lines.join("\n")));
+    let before = desk.world().items().await.len();
+    let (printed, report) = desk.import(&file, &["--organization", ACME]).await;
+    assert_eq!(counts(&printed), [24, 1, 0, 0, 23]);
+    for ((number, (_, expected)), line) in (2..).zip(&cases).zip(&report) {
+        let expected = format!("{number},refused,{expected}");
+        assert_eq!(line.replace('"', ""), expected.replace('"', ""));
+        assert!(!line.contains("canary"), "{line}");
+    }
+    assert_eq!(report.len(), cases.len());
+    // Claim, user, membership.
+    assert_eq!(desk.world().items().await.len(), before + 3);
+
+    let file = desk.file("nowhere.jsonl", &good.to_string());
+    let (_, report) = desk.import(&file, &[]).await;
+    assert_eq!(report, ["1,refused,OrganizationId,\"is required here, or --organization for all\""]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_hashed_and_a_hash_is_taken_over() {
+    let desk = Desk::start().await;
+    let bcrypt = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+    let rows = format!(
+        "FirstName,LastName,Email,Password,PasswordHash\n\
+         Ann,A,ann@example.com,SecurePass123!,\nBen,B,ben@example.com,,{bcrypt}\nCy,C,cy@example.com,,\n\
+         Di,D,di@example.com,SecurePass123!,{bcrypt}\n"
+    );
+    let file = desk.file("users.csv", &rows);
+    let (printed, report) = desk.import(&file, &["--organization", ACME]).await;
+    assert_eq!(counts(&printed), [4, 3, 0, 0, 1]);
+    assert_eq!(report, ["5,refused,Password,must not be given beside PasswordHash"]);
+    assert!(desk.hash_of("ann@example.com").await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert_eq!(desk.hash_of("ben@example.com").await, bcrypt);
+    assert_eq!(desk.hash_of("cy@example.com").await, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_providers_export_is_recognised() {
+    const ANN_OF_KEYCLOAK: &str =
+        "$argon2id$v=19$m=7168,t=5,p=1$c29tZS1zYWx0LTAwMDAwMQ$4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU";
+    const BCRYPT: &str = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+    let not_verified =
+        "refused,Email,was not verified where it comes from: whoever signed up with it may not have it";
+    for (name, ids, ann_hash, ben_last, phones, refused) in [
+        (
+            "auth0.ndjson",
+            Some(["auth0|60425da93519d90068f82966", "google-oauth2|103547991597142817347"]),
+            BCRYPT,
+            "Dyke",
+            [None, Some("+14155550123")],
+            vec![format!("3,{not_verified}")],
+        ),
+        (
+            "auth0.csv",
+            Some(["auth0|60425da93519d90068f82966", "google-oauth2|103547991597142817347"]),
+            BCRYPT,
+            "Dyke",
+            [None, None],
+            vec![format!("4,{not_verified}")],
+        ),
+        (
+            "keycloak.json",
+            Some(["b8f0ad5e-8a3b-4b0e-8f3e-2f9f5c6d7e81", "0e7e5a0b-7a0a-4f4e-8b67-3d1c0e7f9a02"]),
+            ANN_OF_KEYCLOAK,
+            "Dyke",
+            [Some("+14155550123"), None],
+            vec![
+                "3,note,PasswordHash,The password was not taken over: md5 is too weak to be kept.".to_owned(),
+                "4,refused,FirstName,is required".to_owned(),
+                "4,refused,LastName,is required".to_owned(),
+                "4,refused,Email,is required".to_owned(),
+                format!("4,{not_verified}"),
+                format!("5,{not_verified}"),
+            ],
+        ),
+        (
+            "cognito.json",
+            Some(["eaad0219-2117-439f-8d46-4db20e59268f", "2b0f7d6c-0d3b-4a53-9e9f-0a6a0a2d3c02"]),
+            "",
+            "Dyke",
+            [Some("+14155550123"), None],
+            vec![format!("3,{not_verified}")],
+        ),
+        ("cognito.csv", None, "", "Dyke", [Some("+14155550123"), None], vec![format!("4,{not_verified}")]),
+    ] {
+        let desk = Desk::start().await;
+        let file = desk.file(name, &provided(name));
+        let hashes = desk.file("hashes.ndjson", &provided("auth0-hashes.ndjson"));
+        let hashes: &[&str] = if name.starts_with("auth0") { &["--password-hashes", &hashes] } else { &[] };
+        let (printed, report) = desk.import(&file, &[&["--organization", ACME], hashes].concat()).await;
+        let created = if name == "keycloak.json" { 3 } else { 2 };
+        assert_eq!(printed["Created"], created, "{name} {printed}");
+        let report: Vec<_> = report.iter().map(|line| line.replace('"', "")).collect();
+        assert_eq!(report, refused, "{name}");
+        let (ann, ben) = (desk.user("ann@example.com").await, desk.user("ben@example.com").await);
+        assert_eq!((&ann["FirstName"], &ann["LastName"]), (&json!("Ann"), &json!("Archer")), "{name}");
+        assert_eq!(ben["LastName"], ben_last, "{name}");
+        assert_eq!([&ann["PhoneNumber"], &ben["PhoneNumber"]].map(Value::as_str), phones, "{name}");
+        match ids {
+            Some(ids) => assert_eq!([&ann["UserId"], &ben["UserId"]], ids, "{name}"),
+            None => assert!(ann["UserId"].as_str().unwrap().starts_with("user_")),
+        }
+        assert_eq!(desk.hash_of("ann@example.com").await, ann_hash, "{name}");
+        if name != "cognito.csv" {
+            let user = &desk.world().partition(&format!("USER#{}", ids.unwrap()[0])).await[1];
+            assert_eq!(text(user, "CreatedAt"), "2021-03-05T16:34:49.502Z", "{name}");
+        }
+        assert_eq!(desk.world().user_id_of("victim@example.com").await, None, "{name}");
+        // Where the operator knows better.
+        let accept = [&["--organization", ACME, "--accept-unverified"], hashes].concat();
+        desk.import(&file, &accept).await;
+        assert!(desk.world().user_id_of("victim@example.com").await.is_some(), "{name}");
+        if name == "cognito.json" {
+            continue;
+        }
+        // What is not recognised can be said.
+        let other = [&["--organization", ACME, "--from", "users"], hashes].concat();
+        let (printed, _) = desk.import(&file, &other).await;
+        assert_eq!(printed["Created"], 0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keycloaks_pbkdf2_is_told_in_the_phc_string_format() {
+    let desk = Desk::start().await;
+    let file = desk.file("realm.json", &provided("keycloak.json"));
+    desk.import(&file, &["--organization", ACME]).await;
+    assert_eq!(
+        desk.hash_of("ben@example.com").await,
+        "$pbkdf2-sha256$i=27500$c2FsdC1vZi1iZW4tMDE$\
+         S2V5Y2xvYWsga2VlcHMgc2l4dHktZm91ciBieXRlcyBvZiBhIFBCS0RGMiBrZXksIGFzIFNIQS01MTIgZG9lcw"
+    );
+}
+
+/// Rows of users of Acme Corp.
+fn rows(count: usize) -> String {
+    let row = |n| format!("First{n},Last,user{n}@example.com,C-{n},{ACME}\n");
+    let rows: String = (0..count).map(row).collect();
+    format!("FirstName,LastName,Email,CustomerNumber,OrganizationId\n{rows}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_is_killed_goes_on_where_it_was() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &format!("{}No,Address,,,{ACME}\n", rows(450)));
+    let held = Arc::new(AtomicUsize::new(0));
+    let counter = held.clone();
+    // Every transaction from the twelfth on is held, until the import was killed.
+    let schedule = move |request: &[u8]| {
+        let is_transaction = request.windows(18).any(|part| part == b"TransactWriteItems");
+        let is_late = is_transaction && (12..1000).contains(&counter.fetch_add(1, Ordering::SeqCst));
+        is_late.then_some(Fault::BlackHole)
+    };
+    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), schedule).await;
+    let table = ["--endpoint-url", &proxy.url, "--table", desk.world().table().name()];
+    let arguments = [&["import", &file], &table[..]].concat();
+    let mut import = spawn(&arguments);
+    while held.load(Ordering::SeqCst) < 13 {
+        assert_eq!(import.try_wait().unwrap(), None, "it ended by itself");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    import.kill().await.unwrap();
+    let note = desk.path("users.csv.import-progress");
+    let noted: Value = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
+    let rows_done = noted["Position"]["Counts"]["Rows"].as_u64().unwrap();
+    assert!((100..450).contains(&rows_done), "{noted}");
+
+    held.store(1000, Ordering::SeqCst);
+    let output = finish(spawn(&arguments)).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.starts_with(&format!("Going on after {rows_done} rows; --restart begins anew.\n")),
+        "{told}"
+    );
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed: Vec<Vec<_>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    for line in [["Rows", "451"], ["Refused", "1"]] {
+        assert!(printed.iter().any(|printed| *printed == line), "{printed:?}");
+    }
+    assert!(!note.exists());
+    let report = std::fs::read_to_string(desk.path("users.csv.report.csv")).unwrap();
+    assert_eq!(report, "Line,Outcome,Field,Reason\n452,refused,Email,is required\n");
+    assert_imported(&desk, 450).await;
+}
+
+/// Every user of [`rows`] is there once, with all that belongs to it.
+async fn assert_imported(desk: &Desk, count: usize) {
+    let items = desk.world().items().await;
+    let imported = |item: &&Value| text(item, "PK").starts_with("USER#user_");
+    let of_kind =
+        |kind: &str| items.iter().filter(imported).filter(|item| text(item, "SK").starts_with(kind)).count();
+    assert_eq!(["PROFILE", "MEMBERSHIP#", "CUSTOMER#"].map(of_kind), [count; 3]);
+    let claims = items.iter().filter(|item| text(item, "PK").starts_with("EMAIL#user"));
+    let holders: BTreeSet<_> = claims.map(|item| text(item, "UserId")).collect();
+    let users: BTreeSet<_> =
+        items.iter().filter(imported).map(|item| text(item, "PK").replace("USER#", "")).collect();
+    assert_eq!((holders.len(), &holders), (count, &users));
+}
+
+fn spawn(arguments: &[&str]) -> Child {
+    let mut command = users_command();
+    command.args(arguments).env("NO_COLOR", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true).spawn().unwrap()
+}
+
+async fn finish(child: Child) -> Output {
+    child.wait_with_output().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_fails_ends_an_import_with_3_and_the_same_command_goes_on() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(300));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let schedule = move |_: &[u8]| {
+        (12..1000).contains(&counter.fetch_add(1, Ordering::SeqCst)).then_some(Fault::Throttled)
+    };
+    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), schedule).await;
+    let arguments = ["import", &file, "--endpoint-url", &proxy.url, "--table", desk.world().table().name()];
+    let output = finish(spawn(&arguments)).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    calls.store(1000, Ordering::SeqCst);
+    let output = finish(spawn(&arguments)).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_imported(&desk, 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_file_or_another_table_begins_anew() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(120));
+    let note = desk.path("users.csv.import-progress");
+    let run = |arguments: Vec<String>| {
+        let mut all = vec!["import".to_owned(), file.clone(), "--json".to_owned()];
+        all.extend(arguments);
+        async move { finish(spawn(&all.iter().map(String::as_str).collect::<Vec<_>>())).await }
+    };
+    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), {
+        let calls = AtomicUsize::new(0);
+        move |request| {
+            let is_transaction = request.windows(18).any(|part| part == b"TransactWriteItems");
+            (is_transaction && calls.fetch_add(1, Ordering::SeqCst) >= 5).then_some(Fault::Throttled)
+        }
+    })
+    .await;
+    let name = desk.world().table().name().to_owned();
+    let through = vec!["--endpoint-url".to_owned(), proxy.url.clone(), "--table".to_owned(), name.clone()];
+    assert_eq!(run(through).await.status.code(), Some(3));
+    assert!(note.exists());
+    // The note is about the table as it was reached through the proxy.
+    let direct = desk.world().system.dynamodb_url.clone();
+    let direct = vec!["--endpoint-url".to_owned(), direct, "--table".to_owned(), name];
+    let output = run(direct).await;
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["Rows"], 120);
+    assert_eq!(printed["Created"].as_u64().unwrap() + printed["Existing"].as_u64().unwrap(), 120);
+    assert_imported(&desk, 120).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imports_and_the_api_at_once_make_one_account_an_address() {
+    let desk = Desk::start().await;
+    let one = desk.file("one.csv", &rows(150));
+    let two = desk.file("two.csv", &rows(150));
+    let table = ["--endpoint-url", &desk.world().system.dynamodb_url, "--table", desk.world().table().name()];
+    let import = |file| finish(spawn(&[&["import", file, "--json"], &table[..]].concat()));
+    let api = async {
+        for n in (0..150).rev().step_by(3) {
+            let body =
+                json!({ "FirstName": "Api", "LastName": "Made", "Email": format!("USER{n}@example.com") });
+            let answer = desk.world().create(ACME, &body).await;
+            assert!([200, 201].contains(&answer.status), "{}", answer.status);
+        }
+    };
+    let (first, second, ()) = tokio::join!(import(&one), import(&two), api);
+    for output in [first, second] {
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    assert_imported(&desk, 150).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_is_imported_to_the_same_table() {
+    let desk = Desk::start().await;
+    let many: Vec<_> = (0..130).map(|n| json!({ "OrganizationId": format!("org_{n:03}") })).collect();
+    let organizations: String = (0..130)
+        .map(|n| json!({ "OrganizationId": format!("org_{n:03}"), "Name": format!("N {n}"), "Slug": format!("s-{n}") }))
+        .fold(String::new(), |all, line| format!("{all}{line}\n"));
+    let many = json!({
+        "UserId": "kp_many", "FirstName": "Zoë \"Q\"", "LastName": "O'Neill, Jr.", "Email": "Many@Example.com",
+        "PreferredEmail": "m@example.org", "PhoneNumber": "+49 (0)30 1", "Memberships": many,
+        "CustomerAssociations": [{ "OrganizationId": "org_001", "CustomerNumber": "C-\"1\",2" }],
+        "PasswordHash": "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S",
+        "CreatedAt": "2020-02-29T12:00:00.5Z", "CreatedBy": "kp_boss",
+    });
+    let alone = json!({ "UserId": "kp_alone", "FirstName": "A", "LastName": "B", "Email": "alone@example.com", "Memberships": [] });
+    let file = desk.file("in.jsonl", &format!("{organizations}{many}\n{alone}\n"));
+    let (printed, _) = desk.import(&file, &[]).await;
+    assert_eq!(counts(&printed), [132, 2, 0, 130, 0]);
+
+    for (ending, hashes) in [("jsonl", true), ("csv", true), ("jsonl", false), ("csv", false)] {
+        let name = format!("out-{hashes}.{ending}");
+        let path = desk.path(&name).to_str().unwrap().to_owned();
+        let flag: &[&str] = if hashes { &["--with-password-hashes"] } else { &[] };
+        let printed = desk.cli.json(&[&["export", &path], flag].concat()).await;
+        assert_eq!(printed, json!({ "File": path, "Organizations": 132, "Users": 4, "LeftOut": 0 }));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().contains("$2b$10$"), hashes);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        desk.cli.refused(&["export", &path], "cannot make").await;
+
+        // Into an empty table.
+        let other = format!("{}-{hashes}-{ending}", desk.world().table().name());
+        desk.cli.json(&["table", "create", "--table", &other]).await;
+        let (imported, report) = desk.import(&path, &["--table", &other]).await;
+        assert_eq!((counts(&imported), report), ([136, 4, 0, 132, 0], vec![]), "{name}");
+        let counted = |item: &Value| {
+            let key = text(item, "PK");
+            !key.starts_with("RATE#") && key != "SIGNING_KEYS" && (hashes || !key.starts_with("CREDENTIAL#"))
+        };
+        let mut before = desk.world().items().await;
+        before.retain(counted);
+        let mut after = desk.world().items_of_table(&other).await;
+        after.retain(counted);
+        assert_eq!(after, before, "{name}");
+    }
+    // To standard output nothing else is written.
+    let output = desk.cli.run(&["export"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().lines().filter(|line| line.starts_with('{')).count(),
+        136
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_of_a_table_that_is_not_right_says_what_it_leaves_out() {
+    let desk = Desk::start().await;
+    let orphan = json!({ "PK": { "S": "USER#kp_gone" }, "SK": { "S": format!("MEMBERSHIP#{ACME}") },
+        "JoinedAt": { "S": "2026-01-01T00:00:00Z" }, "AddedBy": { "S": JANE } });
+    desk.world().put_item(&orphan).await;
+    let path = desk.path("out.jsonl");
+    let output = desk.cli.run(&["export", path.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("1 items are not in the export"), "{told}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_none_is_said() {
+    let desk = Desk::start().await;
+    let binary = desk.path("binary.csv");
+    std::fs::write(&binary, [0x89, b'P', 0, b'\n']).unwrap();
+    let missing = desk.path("missing.csv");
+    for (file, why) in [(&binary, "it is not text"), (&missing, "No such file")] {
+        desk.cli.refused(&["import", file.to_str().unwrap(), "--organization", ACME], why).await;
+    }
+    // A byte order mark, Windows' line ends and nothing at all are no faults.
+    let file = desk.file("bom.csv", "\u{feff}FirstName,LastName,Email\r\nAnn,A,ann@example.com\r\n");
+    assert_eq!(counts(&desk.import(&file, &["--organization", ACME]).await.0), [1, 1, 0, 0, 0]);
+    let file = desk.file("empty.csv", "");
+    assert_eq!(counts(&desk.import(&file, &["--organization", ACME]).await.0), [0; 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_an_import_is_is_told_in_lines_where_there_is_no_terminal() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(250));
+    let output = desk.cli.run(&["import", &file, "--dry-run"]).await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    let starts = ["100 of 250 rows, ", "200 of 250 rows, ", "250 rows in "];
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{told}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start) && line.contains(" a second") && !line.contains('\u{1b}'), "{line}");
+    }
+    let quiet = desk.cli.run(&["import", &file, "--dry-run", "--json"]).await;
+    assert!(quiet.stderr.is_empty(), "{quiet:?}");
+}

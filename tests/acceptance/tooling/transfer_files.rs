@@ -1,0 +1,492 @@
+//! `users import` and `users export`: files as people have them.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::harness::{ACME, text};
+use crate::tooling::transfer::{Desk, counts, provided};
+
+const BCRYPT: &str = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+
+impl Desk {
+    /// A file of `transfer/cases`, byte for byte.
+    fn case(&self, name: &str) -> String {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("acceptance/tooling/transfer/cases").join(name);
+        let path = self.path(name);
+        std::fs::copy(case, &path).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn bytes(&self, name: &str, content: &[u8]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    async fn import_to_acme(&self, file: &str, arguments: &[&str]) -> (Value, Vec<String>) {
+        let (printed, report) = self.import(file, &[&["--organization", ACME], arguments].concat()).await;
+        (printed, report.iter().map(|line| line.replace('"', "")).collect())
+    }
+
+    /// The sentence with which an import of a file is refused.
+    async fn refusal(&self, file: &str) -> String {
+        let output = self.cli.run(&["import", file, "--organization", ACME, "--dry-run", "--json"]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        error["Error"].as_str().unwrap().strip_prefix(&format!("cannot read {file}: ")).unwrap().to_owned()
+    }
+}
+
+fn not_read(printed: &Value) -> Vec<String> {
+    let names = printed["NotRead"].as_array().unwrap().iter();
+    names.map(|one| format!("{} {}", one["Name"].as_str().unwrap(), one["Rows"])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auth0s_escape_is_removed_from_each_cell() {
+    let desk = Desk::start().await;
+    // "Bulk User Exports", Auth0: a ' before each string of a CSV file.
+    let (printed, report) = desk.import_to_acme(&desk.case("auth0.csv"), &[]).await;
+    assert_eq!((counts(&printed), report), ([1, 1, 0, 0, 0], vec![]));
+    let ann = desk.user("ann.real2@example.com").await;
+    assert_eq!(
+        [&ann["UserId"], &ann["FirstName"], &ann["LastName"]],
+        [&json!("auth0|5f02"), &json!("Ann"), &json!("Lee")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auth0s_bulk_hashes_are_taken_over_or_told() {
+    let desk = Desk::start().await;
+    // "Bulk User Import Database Schema and Examples", Auth0.
+    let (printed, report) = desk.import_to_acme(&desk.case("bulk.json"), &[]).await;
+    assert_eq!(counts(&printed), [4, 4, 0, 0, 0]);
+    assert_eq!(printed["PasswordsNotTakenOver"], 1);
+    assert_eq!(report, ["4,note,PasswordHash,The password was not taken over: md5 is too weak to be kept."]);
+    let bcrypt = "$2b$10$C9hB01.YxRSTcn/ZOOo4j.TW7xCKKFKBSF.C7E0xiUwumqIDqWUXG";
+    let pbkdf2 = "$pbkdf2-sha512$i=100000,l=64$KNyFsA2rYCV0/dtIaxwNvg$0anLK97gbL6MWT2zPoAf/pDdo8VylhBx";
+    for (number, hash) in [("one", bcrypt), ("two", bcrypt), ("three", pbkdf2), ("four", "")] {
+        assert_eq!(desk.hash_of(&format!("bi.{number}.x@example.com")).await, hash, "{number}");
+    }
+    assert_eq!(printed["NotRead"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_are_counted_as_an_editor_counts_them() {
+    let desk = Desk::start().await;
+    let bad = |line, field| format!("{line},refused,{field},is required");
+    let (printed, report) = desk.import_to_acme(&desk.case("crlf.csv"), &[]).await;
+    assert_eq!((counts(&printed), report), ([4, 2, 0, 0, 2], vec![bad(3, "LastName"), bad(5, "FirstName")]));
+
+    // A blank line, rows with nothing in them; then a row that is wrong.
+    let (printed, report) = desk.import_to_acme(&desk.case("blank.csv"), &[]).await;
+    assert_eq!((counts(&printed), report), ([1, 1, 0, 0, 0], vec![]));
+    let blank = format!("{}No,,no@example.com\n", provided("cases/blank.csv"));
+    for (name, text) in [
+        ("lf.csv", blank.clone()),
+        ("crlf-blank.csv", blank.replace('\n', "\r\n")),
+        ("cr.csv", blank.replace('\n', "\r")),
+    ] {
+        let (printed, report) = desk.import_to_acme(&desk.file(name, &text), &[]).await;
+        assert_eq!((counts(&printed), report), ([2, 0, 1, 0, 1], vec![bad(7, "LastName")]), "{name}");
+    }
+
+    // A cell of two lines, the last line without an end, blank lines before the header.
+    let text = "\r\n\r\nFirstName,LastName,Email,Note\r\nAnn,Lee,a1@example.com,\"two\r\nlines\"\r\n,Lee,a2@example.com,\"x\r\n\r\ny\"\r\nBob,,a3@example.com,";
+    let (printed, report) = desk.import_to_acme(&desk.file("quoted.csv", text), &[]).await;
+    let expected = vec![bad(6, "FirstName"), bad(9, "LastName")];
+    assert_eq!((counts(&printed), report), ([3, 1, 0, 0, 2], expected));
+
+    // A quotation mark that nothing ends takes the rest of the file with it.
+    let text = "FirstName,LastName,Email\nAnn,Lee,a4@example.com\nBob,\"Lee,a5@example.com\nCat,Lee,a6@example.com\n";
+    let (_, report) = desk.import_to_acme(&desk.file("open.csv", text), &[]).await;
+    let cells = "3,refused,,The row has 2 cells, where the first line has 3 columns; \
+                 a quotation mark in it may lack its second.";
+    assert_eq!(report, [cells]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_or_member_that_is_there_twice_is_refused() {
+    let desk = Desk::start().await;
+    let twice = "it has the column Email twice: remove one of them";
+    assert_eq!(desk.refusal(&desk.case("dup.csv")).await, twice);
+    let like = desk.file("like.csv", "FirstName,LastName,Email,first_name\nA,B,c@example.com,D\n");
+    assert_eq!(desk.refusal(&like).await, "it has the column first_name twice: remove one of them");
+
+    let (printed, report) = desk.import_to_acme(&desk.case("dup.jsonl"), &[]).await;
+    let expected = vec!["1,refused,,The row has the member Email twice.".to_owned()];
+    assert_eq!((counts(&printed), report), ([1, 0, 0, 0, 1], expected.clone()));
+    // In a document only that user is refused; so are two spellings of one member.
+    let users = r#"[{"FirstName":"A","LastName":"B","Email":"a@example.com","email":"b@example.com"},
+        {"FirstName":"A","LastName":"B","Email":"c@example.com","Memberships":[{"OrganizationId":"x","OrganizationId":"y"}]},
+        {"FirstName":"A","LastName":"B","Email":"d@example.com"}]"#;
+    let (printed, report) = desk.import_to_acme(&desk.file("users.json", users), &[]).await;
+    let expected = [
+        "1,refused,,The row has the member email twice.",
+        "2,refused,,The row has the member OrganizationId twice.",
+    ];
+    assert_eq!(counts(&printed), [3, 1, 0, 0, 2]);
+    assert_eq!(report, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn separators_are_recognised() {
+    let desk = Desk::start().await;
+    for (name, email) in [
+        ("semicolon-bom.csv", "ann.semib@example.com"),
+        ("tab.tsv", "ann.tab@example.com"),
+        ("sep-line.csv", "ann.sep@example.com"),
+    ] {
+        let (printed, report) = desk.import_to_acme(&desk.case(name), &[]).await;
+        assert_eq!((counts(&printed), report), ([1, 1, 0, 0, 0], vec![]), "{name}");
+        assert_eq!(desk.user(email).await["FirstName"], "Ann", "{name}");
+    }
+    // Excel's line counts as a line; it decides even against the column names.
+    let text = "sep=;\r\nFirstName;LastName;Email;\"a,b,c,d\"\r\nAnn;Lee;ann@example.com;\r\n;Lee;x@example.com;\r\n";
+    let (printed, report) = desk.import_to_acme(&desk.file("sep.csv", text), &[]).await;
+    assert_eq!(
+        (counts(&printed), report),
+        ([2, 1, 0, 0, 1], vec!["4,refused,FirstName,is required".to_owned()])
+    );
+    let (printed, _) = desk
+        .import_to_acme(&desk.file("pipe.csv", "FirstName|LastName|Email\nA|B|p@example.com\n"), &[])
+        .await;
+    assert_eq!(counts(&printed), [1, 1, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn encodings_and_gzip_are_recognised() {
+    let desk = Desk::start().await;
+    let row = |n: u8| format!("FirstName;LastName;Email\r\nZoë;Müller;z{n}@example.com\r\n");
+    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let latin1 =
+        |text: &str| -> Vec<u8> { text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect() };
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let both = [gzip(&utf16(&format!("\u{feff}{}", row(5)))), gzip(&utf16("Zoë;Müller;z6@example.com\r\n"))]
+        .concat();
+    for (n, bytes, rows) in [
+        (1, utf16(&format!("\u{feff}{}", row(1))), 1),
+        (2, utf16(&row(2)), 1),
+        (3, latin1(&row(3)), 1),
+        (4, gzip(row(4).as_bytes()), 1),
+        (5, both, 2),
+    ] {
+        let file = desk.bytes(&format!("{n}.csv"), &bytes);
+        let (printed, report) = desk.import_to_acme(&file, &[]).await;
+        assert_eq!((counts(&printed), report), ([rows, rows, 0, 0, 0], vec![]), "{n}");
+        let zoe = desk.user(&format!("z{n}@example.com")).await;
+        assert_eq!([&zoe["FirstName"], &zoe["LastName"]], ["Zoë", "Müller"], "{n}");
+        let told = desk.cli.run(&["import", &file, "--dry-run", "--organization", ACME]).await.stderr;
+        let is_told = String::from_utf8(told).unwrap().contains("is read as Windows-1252");
+        assert_eq!(is_told, n == 3, "{n}");
+    }
+    let gzipped = desk.bytes("cognito.json.gz", &gzip(provided("cognito.json").as_bytes()));
+    assert_eq!(desk.import_to_acme(&gzipped, &[]).await.0["Created"], 2);
+
+    // One broken line in a UTF-8 file is that row's fault.
+    let mut broken = "FirstName,LastName,Email\nZoë,B,k1@example.com\n".as_bytes().to_vec();
+    broken.extend(b"Zo\xEB,B,k2@example.com\n");
+    let (printed, report) = desk.import_to_acme(&desk.bytes("broken.csv", &broken), &[]).await;
+    let expected = vec!["3,refused,,The row is not UTF-8 text.".to_owned()];
+    assert_eq!((counts(&printed), report), ([2, 1, 0, 0, 1], expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_is_read_in_arrays_lines_pages_and_pretty_printed() {
+    let desk = Desk::start().await;
+    // `ListUsers`, Amazon Cognito: a page after the other, as a loop over tokens writes them.
+    let (printed, report) = desk.import_to_acme(&desk.case("cog-pages.json"), &[]).await;
+    assert_eq!((counts(&printed), report), ([2, 2, 0, 0, 0], vec![]));
+    let ids = ["50000001-aaaa-bbbb-cccc-dddddddddddd", "50000002-aaaa-bbbb-cccc-dddddddddddd"];
+    for (id, created) in ids.iter().zip(["2023-01-01T09:00:00.123Z", "2023-01-01T00:00:00.123Z"]) {
+        let user = &desk.world().partition(&format!("USER#{id}")).await[1];
+        assert_eq!(text(user, "CreatedAt"), created);
+    }
+    assert_eq!(not_read(&printed), ["UserLastModifiedDate 2", "UserStatus 2", "Username 2"]);
+
+    let (printed, report) = desk.import_to_acme(&desk.case("pretty-one.json"), &[]).await;
+    assert_eq!((counts(&printed), report), ([1, 1, 0, 0, 0], vec![]));
+    let user = |n: u8| json!({ "FirstName": "A", "LastName": "B", "Email": format!("j{n}@example.com") });
+    let pretty = format!("{:#}\n{:#}", user(1), user(2));
+    let array = json!([user(3), user(4)]).to_string();
+    let lines = format!("{}\n\n{}", user(5), user(6));
+    let pages = format!("{}\n{}\n", json!([user(7)]), json!([user(8)]));
+    for (name, content) in [("pretty", pretty), ("array", array), ("lines", lines), ("pages", pages)] {
+        let (printed, report) = desk.import_to_acme(&desk.file(&format!("{name}.json"), &content), &[]).await;
+        assert_eq!((counts(&printed), report), ([2, 2, 0, 0, 0], vec![]), "{name}");
+    }
+    // The first line is broken, the others are not.
+    let broken = format!("{{\"FirstName\":\n{}\n", user(9));
+    let (printed, report) = desk.import_to_acme(&desk.file("broken.jsonl", &broken), &[]).await;
+    assert_eq!(
+        (counts(&printed), report),
+        ([2, 1, 0, 0, 1], vec!["1,refused,,The row is not JSON.".to_owned()])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_an_unknown_shape_gets_one_sentence() {
+    let desk = Desk::start().await;
+    // "Importing and exporting realms", Keycloak: files of different users, and a realm exported with --users skip.
+    for (name, start) in [
+        ("kc-federated-users-0.json", "it looks like Keycloak's federated users, whose names"),
+        ("kc-realm-no-users.json", "it looks like a Keycloak realm without users. Expected is"),
+    ] {
+        let refusal = desk.refusal(&desk.case(name)).await;
+        assert!(refusal.starts_with(start), "{refusal}");
+    }
+    let zip = b"PK\x03\x04\x14\0\x06\0\x08\0".as_slice();
+    for (content, start) in [
+        (zip, "it is a ZIP archive, such as a spreadsheet (.xlsx, .ods): save the sheet as CSV"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "it is not text"),
+        (b"\xD0\xCF\x11\xE0\xA1\xB1", "it is an old Excel workbook"),
+        (
+            b"Ann,Lee,canary@example.com\nBob,Lee,b@example.com\n",
+            "its first line looks like a user: put a line",
+        ),
+        (
+            b"Vorname;Nachname;Mail\nAnn;Lee;a@example.com\n",
+            "it looks like CSV with the columns Mail, Nachname, Vorname, none of which is an e-mail address. Expected",
+        ),
+        (
+            b"{\"a\": 1,\n\"b\": 2}",
+            "it looks like JSON with the members a, b, none of which is an e-mail address.",
+        ),
+        (b"[{\"Email\": \"a@example.com\"},\n{\"Email\"", "it is not whole JSON: line "),
+    ] {
+        let file = desk.bytes("unknown", content);
+        let refusal = desk.refusal(&file).await;
+        assert!(refusal.starts_with(start), "{refusal}");
+        assert!(!refusal.contains("canary"), "{refusal}");
+        assert!(!desk.path("unknown.report.csv").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn technical_users_are_skipped_and_counted() {
+    let desk = Desk::start().await;
+    let (printed, report) = desk.import_to_acme(&desk.case("realm.json"), &[]).await;
+    assert_eq!((counts(&printed), &printed["Skipped"]), ([1, 0, 0, 0, 0], &json!(1)));
+    assert_eq!(report, ["1,skipped,,This is a technical user: a program, not a person."]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_providers_export_is_read() {
+    let pbkdf2 = "$pbkdf2-sha256$i=24000$c29tZS1zYWx0LTAwMDAwMQ$4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU";
+    let lost =
+        |line: u8, why: &str| format!("{line},note,PasswordHash,The password was not taken over: {why}.");
+    let disabled = |line: u8| {
+        format!("{line},note,,The user is disabled where it comes from; --skip-disabled leaves it out.")
+    };
+    let scrypt = "Firebase's scrypt is not kept here, only argon2id, bcrypt and PBKDF2 are";
+    // Modelled on: Firebase CLI reference, "auth:import and auth:export"; Clerk, "Export your users" and the User object
+    // of its Backend API; Okta, "Import users from a CSV file" and the Users API; Kinde, "Import users in bulk";
+    // FusionAuth, "Search for Users" and "Import Users".
+    for (name, id, hash, told, unread) in [
+        (
+            "firebase.json",
+            Some("0WyKz2gkgUZ8hQGzT9Yt1pWsAnn1"),
+            "",
+            vec![lost(1, scrypt), disabled(2)],
+            vec!["lastSignedInAt 1", "providerUserInfo 1"],
+        ),
+        (
+            "firebase.csv",
+            Some("0WyKz2gkgUZ8hQGzT9Yt1pWsAnn1"),
+            "",
+            vec![lost(1, scrypt), disabled(2)],
+            vec!["Google ID 1", "Google email 1", "customAttributes 1", "lastSignedInAt 1"],
+        ),
+        (
+            "clerk.csv",
+            Some("user_2ann"),
+            BCRYPT,
+            vec![
+                lost(3, "md5 is too weak to be kept"),
+                "4,refused,Email,was not verified where it comes from: whoever signed up with it may not have it".into(),
+            ],
+            vec!["unverified_email_addresses 1", "username 1", "verified_phone_numbers 1"],
+        ),
+        ("clerk.json", Some("user_2ann"), "", vec![disabled(2)], vec!["object 2"]),
+        (
+            "okta.json",
+            Some("00ub0oNGTSWTBKOLGLNR"),
+            "$2a$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S",
+            vec![disabled(2), lost(2, "SHA-512 is too weak to be kept")],
+            vec!["login 2"],
+        ),
+        ("okta.csv", None, "", vec![], vec!["department 1", "login 2"]),
+        (
+            "kinde.csv",
+            Some("kp_ann"),
+            BCRYPT,
+            vec![disabled(3), lost(3, "md5 is too weak to be kept")],
+            vec!["external_organization_id 1", "salt 1", "salt_position 1"],
+        ),
+        (
+            "fusionauth.json",
+            Some("00000000-0000-0001-0000-000000000001"),
+            pbkdf2,
+            vec![disabled(2), lost(2, "salted-md5 is too weak to be kept")],
+            vec!["registrations 1"],
+        ),
+    ] {
+        let desk = Desk::start().await;
+        let file = desk.file(name, &provided(name));
+        let (printed, report) = if name == "okta.csv" {
+            // A template says nothing of verified addresses.
+            assert_eq!(desk.import_to_acme(&file, &[]).await.0["Refused"], 2);
+            desk.import_to_acme(&file, &["--accept-unverified"]).await
+        } else {
+            desk.import_to_acme(&file, &[]).await
+        };
+        assert_eq!(printed["Created"], 2, "{name} {printed}");
+        assert_eq!(report, told, "{name}");
+        assert_eq!(not_read(&printed), unread, "{name}");
+        let ann = desk.user("ann@example.com").await;
+        let expected = [&json!("Ann"), &json!("Archer"), &json!("+14155550123")];
+        assert_eq!([&ann["FirstName"], &ann["LastName"], &ann["PhoneNumber"]], expected, "{name}");
+        assert_eq!(desk.user("ben@example.com").await["LastName"], "Dyke", "{name}");
+        if let Some(id) = id {
+            assert_eq!(ann["UserId"], id, "{name}");
+        }
+        assert_eq!(desk.hash_of("ann@example.com").await, hash, "{name}");
+        assert_eq!(desk.hash_of("ben@example.com").await, "", "{name}");
+        if !["clerk.csv", "kinde.csv", "okta.csv"].contains(&name) {
+            let user = &desk.world().partition(&format!("USER#{}", id.unwrap())).await[1];
+            assert_eq!(text(user, "CreatedAt"), "2021-03-05T16:34:49.502Z", "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disabled_users_are_skipped_when_asked() {
+    let desk = Desk::start().await;
+    for (name, row) in [
+        (
+            "auth0",
+            json!({ "user_id": "auth0|1", "email": "d1@example.com", "email_verified": true, "given_name": "A", "family_name": "B", "blocked": true }),
+        ),
+        (
+            "keycloak",
+            json!({ "id": "2", "email": "d2@example.com", "emailVerified": true, "firstName": "A", "lastName": "B", "enabled": false }),
+        ),
+        (
+            "cognito",
+            json!({ "Username": "c", "Enabled": false, "Attributes": [{ "Name": "email", "Value": "d3@example.com" }, { "Name": "email_verified", "Value": "true" }, { "Name": "name", "Value": "A B" }] }),
+        ),
+        (
+            "users",
+            json!({ "FirstName": "A", "LastName": "B", "Email": "d4@example.com", "Disabled": "TRUE" }),
+        ),
+    ] {
+        let file = desk.file(&format!("{name}.jsonl"), &row.to_string());
+        let (printed, report) = desk.import_to_acme(&file, &["--skip-disabled"]).await;
+        assert_eq!((counts(&printed), &printed["Skipped"]), ([1, 0, 0, 0, 0], &json!(1)), "{name}");
+        assert_eq!(report, ["1,skipped,,The user is disabled where it comes from."], "{name}");
+        let (printed, report) = desk.import_to_acme(&file, &[]).await;
+        assert_eq!((counts(&printed), &printed["Disabled"]), ([1, 1, 0, 0, 0], &json!(1)), "{name}");
+        let note = "1,note,,The user is disabled where it comes from; --skip-disabled leaves it out.";
+        assert_eq!(report, [note], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_without_names_follow_an_option() {
+    let desk = Desk::start().await;
+    let rows = "first name,LAST_NAME,E-Mail\n,,ann.lee@example.com\n ,Doe,sales@example.com\n";
+    let file = desk.file("users.csv", rows);
+    assert_eq!(counts(&desk.import_to_acme(&file, &[]).await.0), [2, 0, 0, 0, 2]);
+    let (printed, _) = desk.import_to_acme(&file, &["--names-from-addresses"]).await;
+    assert_eq!(counts(&printed), [2, 2, 0, 0, 0]);
+    for (email, first, last) in [("ann.lee@example.com", "ann", "lee"), ("sales@example.com", "sales", "Doe")]
+    {
+        let user = desk.user(email).await;
+        assert_eq!([&user["FirstName"], &user["LastName"]], [first, last]);
+    }
+    let file = desk.file("more.csv", "FirstName,LastName,Email\n,Lee,b1@example.com\n,,b2@example.com\n");
+    let (printed, _) = desk.import_to_acme(&file, &["--default-name", "Unknown"]).await;
+    assert_eq!(counts(&printed), [2, 2, 0, 0, 0]);
+    for (email, last) in [("b1@example.com", "Lee"), ("b2@example.com", "Unknown")] {
+        let user = desk.user(email).await;
+        assert_eq!([&user["FirstName"], &user["LastName"]], ["Unknown", last]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_is_no_formula_to_a_spreadsheet_and_comes_back_as_it_was() {
+    let desk = Desk::start().await;
+    let row = |n: u8, first: &str, phone: &str| {
+        json!({ "UserId": format!("kp_{n}"), "FirstName": first, "LastName": "L", "Email": format!("f{n}@example.com"),
+            "PhoneNumber": phone, "Memberships": [], "CreatedBy": "-boss", "CreatedAt": "2020-02-29T12:00:00.5Z" })
+    };
+    let rows = [
+        row(1, "=HYPERLINK(\"http://x\")", "+49 30 1"),
+        row(2, "@SUM(1)", "-49 30 1234567"),
+        row(3, "'=1", "030 1"),
+        row(4, "'t Hooft", "030 2"),
+    ];
+    let lines: Vec<_> = rows.iter().map(ToString::to_string).collect();
+    assert_eq!(counts(&desk.import(&desk.file("in.jsonl", &lines.join("\n")), &[]).await.0), [4, 4, 0, 0, 0]);
+    let mut before = desk.world().items().await;
+    before.retain(|item| text(item, "PK").starts_with("USER#kp_"));
+    for (name, raw) in [("safe.csv", &[][..]), ("raw.csv", &["--raw"][..])] {
+        let path = desk.path(name).to_str().unwrap().to_owned();
+        desk.cli.json(&[&["export", &path], raw].concat()).await;
+        let exported = std::fs::read_to_string(&path).unwrap();
+        let is_formula = |line: &str| {
+            line.split(',').any(|cell| cell.trim_start_matches('"').starts_with(['=', '+', '-', '@']))
+        };
+        assert_eq!(exported.lines().any(is_formula), !raw.is_empty(), "{exported}");
+        let other = format!("{}-{}", desk.world().table().name(), raw.len());
+        desk.cli.json(&["table", "create", "--table", &other]).await;
+        let (printed, report) = desk.import(&path, &[&["--table", &other], raw].concat()).await;
+        assert_eq!((printed["Refused"].as_u64(), report), (Some(0), vec![]));
+        let mut after = desk.world().items_of_table(&other).await;
+        after.retain(|item| text(item, "PK").starts_with("USER#kp_"));
+        assert_eq!(after, before, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_a_file_or_a_table_holds_steers_the_terminal() {
+    let desk = Desk::start().await;
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}";
+    // The parser of arguments leaves whole sequences out.
+    let escaped = "\\u{9b}31m\\u{202e}";
+    let file = desk.file("users.csv", &format!("FirstName,LastName,Email,{evil}\nA,B,a@example.com,x\n"));
+    let unknown = desk.file("unknown.csv", &format!("{evil},x\n1,2\n"));
+    let organization = json!({ "PK": { "S": "ORG#org_evil" }, "SK": { "S": "ORG" },
+        "Name": { "S": format!("Acme{evil}") }, "Slug": { "S": "acme-evil" } });
+    desk.world().put_item(&organization).await;
+    let is_shown = |bytes: &[u8], place: &str| {
+        let shown = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{place}: {shown}");
+        shown.contains(escaped)
+    };
+    let commands: [(&[&str], bool); 7] = [
+        (&["import", &file, "--organization", ACME, "--dry-run"], true),
+        (&["import", &unknown, "--organization", ACME], true),
+        (&["import", evil], true),
+        (&["user", "get", "--id", evil], true),
+        (&["export", "--format", evil], true),
+        (&[evil], true),
+        (&["doctor", "--scan"], false),
+    ];
+    for (arguments, is_expected) in commands {
+        let output = desk.cli.run(arguments).await;
+        let place = format!("{arguments:?}");
+        let on_stdout = is_shown(&output.stdout, &place);
+        let on_stderr = is_shown(&output.stderr, &place);
+        assert!(on_stdout || on_stderr || !is_expected, "{place}: {output:?}");
+    }
+}
