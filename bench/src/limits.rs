@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_loosens_what_depends_on_the_machine_and_no_size_or_memory() {
+    fn a_margin_loosens_times_but_no_size_and_no_memory() {
         let missed = |times, bytes| not(|verdict| verdict.is_kept(2.0), times, 14.0, bytes);
         assert_eq!(missed(2.0, 5_000_001), ["binary, bytes", "zip, bytes"]);
         assert_eq!(missed(2.3, 0), ["peak memory / no-op"]);

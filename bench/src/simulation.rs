@@ -117,7 +117,7 @@ mod tests {
     const TIMES: Times = Times { start: 100.0, first: 50.0, warm: 10.0 };
 
     #[test]
-    fn a_request_an_hour_is_always_cold_and_one_a_second_hardly_ever() {
+    fn one_request_an_hour_is_cold_and_one_a_second_rarely() {
         assert!(TIMES.at_rate(1.0 / 3600.0, 128).cold > 0.9);
         let busy = TIMES.at_rate(1.0, 128);
         assert!(busy.cold < 0.001, "{busy:?}");

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_said_in_its_largest_unit_of_which_there_are_two() {
+    fn a_duration_is_shown_in_its_largest_unit_of_at_least_two() {
         for (seconds, words) in [
             (0, "0 s"),
             (119, "119 s"),

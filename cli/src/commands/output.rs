@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_glyph_is_escaped_by_property_and_what_scripts_need_is_not() {
+    fn characters_without_a_glyph_are_escaped_but_not_joiners() {
         for character in [
             '\0',
             '\u{7f}',

@@ -68,7 +68,7 @@ fn every_command_has_examples_that_parse_and_are_its_own() {
 }
 
 #[test]
-fn every_command_takes_json_and_says_what_each_of_its_options_is() {
+fn every_command_takes_json_and_describes_its_options() {
     for command in commands() {
         let called = name(&command);
         assert!(command.get_arguments().any(|argument| argument.get_id() == "json"), "{called}");

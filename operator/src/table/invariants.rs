@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_whole_leaves_nothing_and_costs_8_bytes_a_saying() {
+    fn a_sound_table_has_no_findings_and_costs_8_bytes_a_relation() {
         // The user, its name in its other items, and its address as user and claim say.
         assert_eq!(suspected_without(&[]), (40, vec![]));
     }

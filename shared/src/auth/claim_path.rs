@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_each_element_of_an_array_and_nothing_else_enters_one() {
+    fn a_star_is_each_element_of_an_array_and_nothing_else_is() {
         let claims = json!({
             "roles": [{ "key": "a", "name": "A" }, { "name": "B" }, "text", null, 7, [{ "key": "n" }],
                 { "key": ["list"] }, { "key": "b" }],

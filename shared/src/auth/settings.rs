@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn claim_user_id_disables_lookup_by_email_unless_claim_email_is_set() {
+    fn claim_user_id_without_claim_email_ends_the_look_up_by_email() {
         let email = |settings: &[(&str, &str)]| spelled(&rules(settings).unwrap().claim_names.email);
         assert!(email(&[("CLAIM_USER_ID", "uid")]).is_empty());
         assert!(email(&[("CLAIM_USER_ID", "sub")]).is_empty());

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_common_passwords_is_sorted_once_each_and_long_enough_to_matter() {
+    fn the_common_passwords_are_sorted_and_each_there_once() {
         assert!(COMMON_PASSWORDS.is_sorted_by(|a, b| a < b));
         assert!(COMMON_PASSWORDS.iter().all(|common| common.len() >= 8 && common.is_ascii()));
     }

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_item_is_read_or_a_defect_that_names_its_kind_and_no_value() {
+    fn every_known_item_is_read_or_a_defect_that_shows_no_value() {
         replay("stored_item", stored_item);
     }
 }

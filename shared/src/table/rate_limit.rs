@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hundred_thousand_refused_clients_few_are_remembered_and_the_last_always_is() {
+    fn few_refused_clients_are_remembered_and_the_last_always_is() {
         let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
         let rate_limit = RateLimit { name: "exists", limit: 10, window: Duration::from_mins(1) };
         let limiter = RateLimiter::new(unreachable_table(), rate_limit, clock.clone());

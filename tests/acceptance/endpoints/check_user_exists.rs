@@ -62,7 +62,7 @@ async fn is_public_whatever_the_authorization_header_says() {
 }
 
 #[tokio::test]
-async fn finds_an_account_of_any_organization_by_any_spelling_of_its_address() {
+async fn finds_an_account_of_any_organization_by_any_spelling() {
     let world = World::start().await;
     world.put_user(user("kp_spelled", "Zo\u{eb}@B\u{fc}cher.example"), &[crate::harness::GLOBEX]).await;
     for (spelling, exists) in [
@@ -124,7 +124,7 @@ async fn is_400_where_the_email_is_given_twice() {
 }
 
 #[tokio::test]
-async fn ten_look_ups_a_minute_are_admitted_and_every_answer_says_what_is_left() {
+async fn ten_look_ups_a_minute_are_admitted_and_counted_down() {
     let world = World::start().await;
     let mut seen = Vec::new();
     for _ in 0..10 {
@@ -152,7 +152,7 @@ async fn what_is_left_of_a_second_is_rounded_up() {
 }
 
 #[tokio::test]
-async fn a_look_up_59_s_after_the_first_of_ten_is_refused_and_one_at_60_s_admitted() {
+async fn the_eleventh_look_up_is_refused_at_59_s_and_admitted_at_60_s() {
     let world = World::start().await;
     assert_eq!(look_up_times(&world, 10).await, [200; 10]);
     world.clock.advance(Duration::from_secs(59));
@@ -266,7 +266,7 @@ async fn no_header_that_the_caller_writes_changes_who_is_counted() {
 }
 
 #[tokio::test]
-async fn each_client_address_has_its_own_ten_and_an_ipv6_client_is_its_64() {
+async fn each_ipv4_address_and_each_ipv6_64_prefix_has_its_own_ten() {
     let world = World::start().await;
     let app = world.app(&[]);
     let left = async |address: &str| {

@@ -256,7 +256,7 @@ fn operation(endpoint: &Endpoint) -> &'static Operation {
 }
 
 #[test]
-fn the_contract_has_every_endpoint_under_the_name_of_its_function_and_with_its_role() {
+fn the_contract_has_every_endpoint_with_its_name_and_role() {
     let routes: BTreeSet<_> = ENDPOINTS.iter().map(route).collect();
     assert_eq!(routes, CONTRACT.operations.keys().cloned().collect());
     for endpoint in ENDPOINTS {

@@ -36,7 +36,7 @@ async fn sort_keys(world: &World, user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_documents_example_creates_the_user_and_gets_the_documents_answer() {
+async fn the_documents_example_creates_the_user() {
     let world = World::start().await;
     let email = "jane.smith@example.org";
     let answer = example_request(&world, ROUTE, &world.admin(ACME), email).send().await;
@@ -45,7 +45,7 @@ async fn the_documents_example_creates_the_user_and_gets_the_documents_answer() 
 }
 
 #[tokio::test]
-async fn the_documents_example_reuses_the_account_that_has_its_address() {
+async fn the_documents_example_reuses_a_registered_account() {
     let world = World::start().await;
     let email = "jane@example.com";
     let answer = example_request(&world, ROUTE, &world.admin(ACME), email).send().await;
@@ -159,7 +159,7 @@ async fn names_are_trimmed_and_have_1_to_100_visible_characters() {
 }
 
 #[tokio::test]
-async fn an_email_that_is_no_address_or_longer_than_254_octets_is_invalid() {
+async fn an_email_that_is_malformed_or_over_254_octets_is_invalid() {
     let world = World::start().await;
     let of_length = |length: usize| {
         let labels = format!("{0}.{0}.{0}.example", "d".repeat(60));
@@ -223,7 +223,7 @@ async fn a_password_has_8_to_128_characters_and_is_not_a_common_one() {
 }
 
 #[tokio::test]
-async fn password_and_phone_number_are_optional_and_what_was_never_given_is_null() {
+async fn password_and_phone_number_are_optional() {
     let world = World::start().await;
     let mut body = json!({ "FirstName": "Jane", "LastName": "Smith", "Email": "one@example.com" });
     let absent = world.create(ACME, &body).await;
@@ -244,7 +244,7 @@ async fn password_and_phone_number_are_optional_and_what_was_never_given_is_null
 }
 
 #[tokio::test]
-async fn a_password_is_kept_as_an_argon2id_phc_string_in_a_partition_of_its_own_and_nowhere_else() {
+async fn a_password_is_stored_only_as_argon2id_in_its_own_partition() {
     let world = World::start().await;
     for email in ["one@example.com", "two@example.com"] {
         world.create(ACME, &jane(email)).await.assert_ok(201);
@@ -301,7 +301,7 @@ async fn no_answer_ever_holds_the_password_or_its_hash() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_registered_is_answered_as_it_stands_and_only_the_membership_is_added() {
+async fn a_registered_account_gains_only_the_membership() {
     let world = World::start().await;
     world.create(ACME, &jane("new@example.com")).await.assert_ok(201);
     let before = world.items().await;
@@ -326,7 +326,7 @@ async fn an_account_that_is_registered_is_answered_as_it_stands_and_only_the_mem
 }
 
 #[tokio::test]
-async fn an_account_without_a_password_gains_none_from_a_second_creation() {
+async fn a_second_creation_adds_no_password() {
     let world = World::start().await;
     world.create(ACME, &jane("john@example.com")).await.assert_ok(200);
     let items = world.items().await;
@@ -334,7 +334,7 @@ async fn an_account_without_a_password_gains_none_from_a_second_creation() {
 }
 
 #[tokio::test]
-async fn a_registered_account_answers_its_login_email_and_null_for_what_it_never_had() {
+async fn a_registered_account_has_its_login_email_and_nulls() {
     let world = World::start().await;
     let mut someone = user("kp_pref", "login@example.com");
     someone.preferred_email = Some("preferred@example.com".parse().unwrap());
@@ -345,7 +345,7 @@ async fn a_registered_account_answers_its_login_email_and_null_for_what_it_never
 }
 
 #[tokio::test]
-async fn the_same_post_twice_is_201_and_then_200_and_the_second_changes_nothing() {
+async fn the_same_post_twice_is_201_then_200_and_changes_nothing() {
     let world = World::start().await;
     let body = jane("twice@example.com");
     let first = world.create(ACME, &body).await;
@@ -357,7 +357,7 @@ async fn the_same_post_twice_is_201_and_then_200_and_the_second_changes_nothing(
 }
 
 #[tokio::test]
-async fn of_fifty_creations_of_one_email_at_once_from_two_organizations_one_makes_the_account() {
+async fn fifty_creations_of_one_email_at_once_make_one_account() {
     let world = World::start().await;
     let before = world.items().await.len();
     let creations = (0..50).map(|n| {
@@ -387,7 +387,7 @@ async fn of_fifty_creations_of_one_email_at_once_from_two_organizations_one_make
 }
 
 #[tokio::test]
-async fn creations_of_different_emails_at_once_do_not_get_in_each_others_way() {
+async fn creations_of_different_emails_at_once_all_succeed() {
     let world = World::start().await;
     let creations = (0..20).map(|n| {
         let mut body = jane(&format!("crowd{n}@example.com"));
@@ -410,7 +410,7 @@ async fn created_under(world: &World, one: &str, other: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn addresses_that_differ_in_case_normal_form_or_idn_spelling_are_one_account() {
+async fn spellings_of_one_address_are_one_account() {
     let world = World::start().await;
     for (one, other) in [
         ("Jane@X.com", "jane@x.com"),
@@ -438,7 +438,7 @@ async fn addresses_that_differ_in_dots_or_plus_tags_are_two_accounts() {
 }
 
 #[tokio::test]
-async fn an_email_is_stored_as_it_was_given_beside_its_normalised_form() {
+async fn an_email_is_stored_as_given_and_in_normalised_form() {
     let world = World::start().await;
     let created = world.create(ACME, &jane(" J\u{c4}ne@B\u{fc}cher.Example ")).await;
     assert_eq!(created.assert_ok(201)["Email"], "J\u{c4}ne@B\u{fc}cher.Example");
@@ -450,7 +450,7 @@ async fn an_email_is_stored_as_it_was_given_beside_its_normalised_form() {
 }
 
 #[tokio::test]
-async fn an_admins_organization_that_does_not_exist_is_a_400_that_says_so_and_nothing_is_written() {
+async fn a_missing_organization_is_a_400_and_nothing_is_written() {
     let world = World::start().await;
     let before = world.items().await;
     let mut answers = Vec::new();

@@ -150,21 +150,21 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The Users endpoints allow you to view and manage user accounts within your organization.",
                 &[
                     "create_user::the_new_user_is_a_member_of_the_admins_organization_alone",
-                    "get_profile::is_404_where_no_user_record_exists_and_for_a_user_of_another_organization",
-                    "list_customer_associations::a_user_whom_the_organization_does_not_know_is_as_one_that_does_not_exist",
+                    "get_profile::is_404_without_a_user_record_or_for_another_organization",
+                    "list_customer_associations::an_unknown_user_answers_like_one_that_does_not_exist",
                 ],
             ),
             (
                 "You can create new users, look up profile information, check whether an account exists, and retrieve the customer associations and organization memberships tied to a specific user.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Most endpoints in this section require an Admin policy.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "The sole exception is GET /api/users/profile, which requires a Customer-scoped token, and GET /api/users/exists, which is public and requires no authentication at all.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
         ],
     ),
@@ -174,20 +174,20 @@ const SECTIONS: &[(&str, &[Row])] = &[
             (
                 "Create a new user account and add them to your organization.",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
+                    "create_user::the_documents_example_creates_the_user",
                     "create_user::the_new_user_is_a_member_of_the_admins_organization_alone",
                 ],
             ),
             (
                 "If the email address is already registered on the platform, the existing account is reused and only the organization membership is added.",
                 &[
-                    "create_user::an_account_that_is_registered_is_answered_as_it_stands_and_only_the_membership_is_added",
-                    "create_user::the_documents_example_reuses_the_account_that_has_its_address",
+                    "create_user::a_registered_account_gains_only_the_membership",
+                    "create_user::the_documents_example_reuses_a_registered_account",
                 ],
             ),
             (
                 "Requires Admin role.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Calls from tokens without the Admin policy return 403 Forbidden.",
@@ -195,7 +195,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "Authorization: Bearer {your_admin_access_token}",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
+                &["create_user::the_documents_example_creates_the_user"],
             ),
             (
                 "FirstName string required",
@@ -208,10 +208,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The user’s first name.",
                 &["create_user::names_are_trimmed_and_have_1_to_100_visible_characters"],
             ),
-            (
-                "Example: \"Jane\"",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("Example: \"Jane\"", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "LastName string required",
                 &[
@@ -223,10 +220,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The user’s last name.",
                 &["create_user::names_are_trimmed_and_have_1_to_100_visible_characters"],
             ),
-            (
-                "Example: \"Smith\"",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("Example: \"Smith\"", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "Email string required",
                 &[
@@ -236,121 +230,100 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "The user’s email address.",
-                &["create_user::an_email_that_is_no_address_or_longer_than_254_octets_is_invalid"],
+                &["create_user::an_email_that_is_malformed_or_over_254_octets_is_invalid"],
             ),
             (
                 "Used as the login identifier.",
                 &[
                     "create_user::the_email_is_from_then_on_the_one_of_an_account",
-                    "create_user::a_registered_account_answers_its_login_email_and_null_for_what_it_never_had",
+                    "create_user::a_registered_account_has_its_login_email_and_nulls",
                 ],
             ),
             (
                 "Must be unique across the platform.",
                 &[
-                    "create_user::of_fifty_creations_of_one_email_at_once_from_two_organizations_one_makes_the_account",
-                    "create_user::addresses_that_differ_in_case_normal_form_or_idn_spelling_are_one_account",
+                    "create_user::fifty_creations_of_one_email_at_once_make_one_account",
+                    "create_user::spellings_of_one_address_are_one_account",
                 ],
             ),
-            (
-                "Example: \"[email\u{a0}protected]\"",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("Example: \"[email\u{a0}protected]\"", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "Password string",
                 &[
-                    "create_user::password_and_phone_number_are_optional_and_what_was_never_given_is_null",
+                    "create_user::password_and_phone_number_are_optional",
                     "create_user::a_field_of_another_type_than_string_is_invalid",
                 ],
             ),
             (
                 "An initial password for the user.",
                 &[
-                    "create_user::a_password_is_kept_as_an_argon2id_phc_string_in_a_partition_of_its_own_and_nowhere_else",
+                    "create_user::a_password_is_stored_only_as_argon2id_in_its_own_partition",
                     "create_user::a_password_has_8_to_128_characters_and_is_not_a_common_one",
                 ],
             ),
             (
                 "Ignored if the email is already registered on the platform — in that case the user keeps their current credentials.",
                 &[
-                    "create_user::an_account_that_is_registered_is_answered_as_it_stands_and_only_the_membership_is_added",
-                    "create_user::an_account_without_a_password_gains_none_from_a_second_creation",
+                    "create_user::a_registered_account_gains_only_the_membership",
+                    "create_user::a_second_creation_adds_no_password",
                 ],
             ),
             (
                 "Example: \"SecurePass123!\"",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::a_password_is_kept_as_an_argon2id_phc_string_in_a_partition_of_its_own_and_nowhere_else",
+                    "create_user::the_documents_example_creates_the_user",
+                    "create_user::a_password_is_stored_only_as_argon2id_in_its_own_partition",
                 ],
             ),
             (
                 "PhoneNumber string",
                 &[
-                    "create_user::password_and_phone_number_are_optional_and_what_was_never_given_is_null",
+                    "create_user::password_and_phone_number_are_optional",
                     "create_user::a_field_of_another_type_than_string_is_invalid",
                 ],
             ),
             ("The user’s phone number.", &["create_user::a_phone_number_is_kept_as_usually_written"]),
-            (
-                "Example: \"561-555-1212\"",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
-            (
-                EXAMPLE_REQUEST,
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
-            (
-                "FirstName string",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("Example: \"561-555-1212\"", &["create_user::the_documents_example_creates_the_user"]),
+            (EXAMPLE_REQUEST, &["create_user::the_documents_example_creates_the_user"]),
+            ("FirstName string", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "The created user’s first name.",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
+                    "create_user::the_documents_example_creates_the_user",
                     "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
                 ],
             ),
-            (
-                "LastName string",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("LastName string", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "The created user’s last name.",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
+                    "create_user::the_documents_example_creates_the_user",
                     "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
                 ],
             ),
-            (
-                "Email string",
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            ("Email string", &["create_user::the_documents_example_creates_the_user"]),
             (
                 "The created user’s email address.",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::an_email_is_stored_as_it_was_given_beside_its_normalised_form",
+                    "create_user::the_documents_example_creates_the_user",
+                    "create_user::an_email_is_stored_as_given_and_in_normalised_form",
                 ],
             ),
             (
                 "PhoneNumber string",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
-                    "create_user::password_and_phone_number_are_optional_and_what_was_never_given_is_null",
+                    "create_user::the_documents_example_creates_the_user",
+                    "create_user::password_and_phone_number_are_optional",
                 ],
             ),
             (
                 "The created user’s phone number.",
                 &[
-                    "create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer",
+                    "create_user::the_documents_example_creates_the_user",
                     "create_user::a_phone_number_is_kept_as_usually_written",
                 ],
             ),
-            (
-                EXAMPLE_RESPONSE,
-                &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-            ),
+            (EXAMPLE_RESPONSE, &["create_user::the_documents_example_creates_the_user"]),
             (
                 "400 Bad RequestA required field is missing or invalid.",
                 &[
@@ -378,17 +351,17 @@ const SECTIONS: &[(&str, &[Row])] = &[
             (
                 "The user ID and organization ID are read from the JWT claims — you do not pass them as parameters.",
                 &[
-                    "get_profile::the_user_and_the_organization_are_those_of_the_claims_whatever_the_query_says",
+                    "get_profile::user_and_organization_come_from_the_claims_not_the_query",
                     "get_profile::is_401_where_the_token_lacks_a_claim_it_needs",
                 ],
             ),
             (
                 "Requires Customer role.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Calls from tokens without a Customer policy return 403 Forbidden.",
-                &["get_profile::an_admin_token_without_the_customer_role_does_not_open_the_profile"],
+                &["get_profile::is_403_for_an_admin_without_the_customer_role"],
             ),
             (
                 "Authorization: Bearer {your_access_token}",
@@ -408,20 +381,20 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ("Email string", &["get_profile::the_documents_example_gets_the_documents_answer"]),
             (
                 "The authenticated user’s preferred email address.",
-                &["get_profile::prefers_the_preferred_email_and_gives_null_for_what_was_never_given"],
+                &["get_profile::prefers_the_preferred_email_and_answers_null_for_no_phone"],
             ),
             ("PhoneNumber string", &["get_profile::the_documents_example_gets_the_documents_answer"]),
             (
                 "The authenticated user’s phone number.",
                 &[
                     "get_profile::the_documents_example_gets_the_documents_answer",
-                    "get_profile::prefers_the_preferred_email_and_gives_null_for_what_was_never_given",
+                    "get_profile::prefers_the_preferred_email_and_answers_null_for_no_phone",
                 ],
             ),
             (EXAMPLE_RESPONSE, &["get_profile::the_documents_example_gets_the_documents_answer"]),
             (
                 "404 Not FoundNo user record exists for the ID in the token.",
-                &["get_profile::is_404_where_no_user_record_exists_and_for_a_user_of_another_organization"],
+                &["get_profile::is_404_without_a_user_record_or_for_another_organization"],
             ),
             ("400 Bad RequestThe request is malformed.", &["get_profile::is_400_for_a_malformed_request"]),
             (
@@ -444,20 +417,20 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "This endpoint is public — it does not require authentication.",
                 &[
                     "check_user_exists::is_public_whatever_the_authorization_header_says",
-                    "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
+                    "authorization::every_endpoint_answers_each_kind_of_caller_as_recorded",
                 ],
             ),
             (
                 "This endpoint is rate limited to 10 requests per minute per IP address.",
                 &[
-                    "check_user_exists::ten_look_ups_a_minute_are_admitted_and_every_answer_says_what_is_left",
-                    "check_user_exists::each_client_address_has_its_own_ten_and_an_ipv6_client_is_its_64",
+                    "check_user_exists::ten_look_ups_a_minute_are_admitted_and_counted_down",
+                    "check_user_exists::each_ipv4_address_and_each_ipv6_64_prefix_has_its_own_ten",
                 ],
             ),
             ("Email string required", &["check_user_exists::is_400_where_the_email_is_missing"]),
             (
                 "The email address to look up.",
-                &["check_user_exists::finds_an_account_of_any_organization_by_any_spelling_of_its_address"],
+                &["check_user_exists::finds_an_account_of_any_organization_by_any_spelling"],
             ),
             (
                 "Example: [email\u{a0}protected]",
@@ -470,7 +443,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 &[
                     "check_user_exists::the_documents_example_gets_the_documents_answer",
                     "check_user_exists::says_false_for_an_address_without_an_account",
-                    "check_user_exists::finds_an_account_of_any_organization_by_any_spelling_of_its_address",
+                    "check_user_exists::finds_an_account_of_any_organization_by_any_spelling",
                 ],
             ),
             (EXAMPLE_RESPONSE, &["check_user_exists::the_documents_example_gets_the_documents_answer"]),
@@ -490,19 +463,19 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "Returns the list of organizations the currently authenticated user belongs to.",
                 &[
                     "list_organizations::lists_every_organization_of_the_user_and_no_other",
-                    "list_organizations::a_thousand_organizations_of_one_user_all_come_back_once_each_in_order",
+                    "list_organizations::a_thousand_organizations_come_back_once_each_in_order",
                 ],
             ),
             (
                 "The user ID and email are read from the JWT claims — you do not pass them as parameters.",
                 &[
                     "list_organizations::the_user_is_the_one_of_the_claims_whatever_the_query_says",
-                    "list_organizations::the_user_is_the_one_of_the_user_id_and_only_where_there_is_none_of_the_email",
+                    "list_organizations::the_user_id_decides_and_the_email_only_without_one",
                 ],
             ),
             (
                 "Requires Admin role.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Calls from tokens without the Admin policy return 403 Forbidden.",
@@ -536,14 +509,12 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "Retrieve the customer record linked to a specific user within your organization.",
                 &[
                     "get_customer_association::the_documents_example_gets_the_documents_answer",
-                    "get_customer_association::an_association_shows_as_soon_as_it_is_made_and_is_replaced_by_the_next",
+                    "get_customer_association::a_new_association_shows_at_once_and_replaces_the_old",
                 ],
             ),
             (
                 "The organization is derived from your JWT claims.",
-                &[
-                    "get_customer_association::the_organization_is_the_one_of_the_claims_whatever_the_query_says",
-                ],
+                &["get_customer_association::the_organization_comes_from_the_claims_not_the_query"],
             ),
             (
                 "Use this to find which customer account a user is associated with.",
@@ -554,7 +525,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "Requires Admin role.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Authorization: Bearer {your_admin_access_token}",
@@ -580,7 +551,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The customer account number linked to this user.",
                 &[
                     "get_customer_association::the_documents_example_gets_the_documents_answer",
-                    "get_customer_association::an_association_shows_as_soon_as_it_is_made_and_is_replaced_by_the_next",
+                    "get_customer_association::a_new_association_shows_at_once_and_replaces_the_old",
                 ],
             ),
             (
@@ -591,7 +562,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
                 "The organization this association belongs to.",
                 &[
                     "get_customer_association::the_documents_example_gets_the_documents_answer",
-                    "get_customer_association::the_organization_is_the_one_of_the_claims_whatever_the_query_says",
+                    "get_customer_association::the_organization_comes_from_the_claims_not_the_query",
                 ],
             ),
             (
@@ -600,9 +571,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "404 Not FoundNo customer association exists for this user in your organization.",
-                &[
-                    "get_customer_association::is_404_for_a_well_formed_user_id_without_an_association_in_the_organization",
-                ],
+                &["get_customer_association::is_404_where_the_organization_has_no_association"],
             ),
             (
                 "400 Bad RequestUserId is missing.",
@@ -623,8 +592,8 @@ const SECTIONS: &[(&str, &[Row])] = &[
             (
                 "Returns all customer associations for a given user across all organizations.",
                 &[
-                    "list_customer_associations::lists_the_associations_of_all_organizations_by_organization_id",
-                    "list_customer_associations::a_thousand_associations_of_one_user_all_come_back_once_each_in_order",
+                    "list_customer_associations::lists_the_associations_sorted_by_organization_id",
+                    "list_customer_associations::a_thousand_associations_come_back_once_each_in_order",
                 ],
             ),
             (
@@ -633,7 +602,7 @@ const SECTIONS: &[(&str, &[Row])] = &[
             ),
             (
                 "Requires Admin role.",
-                &["authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says"],
+                &["authorization::every_endpoint_answers_each_kind_of_caller_as_recorded"],
             ),
             (
                 "Authorization: Bearer {your_admin_access_token}",
@@ -691,94 +660,89 @@ const MATTERS: &[Row] = &[
     (
         "Missing, malformed, expired, wrongly signed token on any secured endpoint",
         &[
-            "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
+            "authorization::every_endpoint_answers_each_kind_of_caller_as_recorded",
             "authorization::the_problems_of_a_refused_token_tell_nothing_of_why",
             "attacks::an_authorization_header_is_one_of_a_bearer_token",
-            "attacks::a_token_counts_until_60_s_after_its_exp_and_from_60_s_before_its_nbf",
+            "attacks::a_token_counts_from_60_s_before_nbf_to_60_s_after_exp",
         ],
     ),
     (
         "Valid token without the role",
         &[
-            "authorization::every_endpoint_answers_every_kind_of_caller_as_the_table_says",
+            "authorization::every_endpoint_answers_each_kind_of_caller_as_recorded",
             "attacks::a_role_is_exactly_itself",
-            "get_profile::an_admin_token_without_the_customer_role_does_not_open_the_profile",
+            "get_profile::is_403_for_an_admin_without_the_customer_role",
         ],
     ),
     (
         "Token without the claim an endpoint needs (user id, organization id)",
         &["attacks::a_token_without_a_claim_that_the_endpoint_needs_is_refused"],
     ),
-    (
-        "`POST /api/users`, new account",
-        &["create_user::the_documents_example_creates_the_user_and_gets_the_documents_answer"],
-    ),
+    ("`POST /api/users`, new account", &["create_user::the_documents_example_creates_the_user"]),
     (
         "`POST /api/users`, e-mail already registered",
         &[
-            "create_user::an_account_that_is_registered_is_answered_as_it_stands_and_only_the_membership_is_added",
-            "create_user::the_documents_example_reuses_the_account_that_has_its_address",
-            "create_user::an_account_without_a_password_gains_none_from_a_second_creation",
+            "create_user::a_registered_account_gains_only_the_membership",
+            "create_user::the_documents_example_reuses_a_registered_account",
+            "create_user::a_second_creation_adds_no_password",
         ],
     ),
     (
         "The same POST sent twice, or by many callers at once",
         &[
-            "create_user::the_same_post_twice_is_201_and_then_200_and_the_second_changes_nothing",
-            "create_user::of_fifty_creations_of_one_email_at_once_from_two_organizations_one_makes_the_account",
+            "create_user::the_same_post_twice_is_201_then_200_and_changes_nothing",
+            "create_user::fifty_creations_of_one_email_at_once_make_one_account",
         ],
     ),
     (
         "The admin's organization does not exist in the table",
-        &[
-            "create_user::an_admins_organization_that_does_not_exist_is_a_400_that_says_so_and_nothing_is_written",
-        ],
+        &["create_user::a_missing_organization_is_a_400_and_nothing_is_written"],
     ),
     (
         "Optional fields that were never given",
         &[
-            "create_user::password_and_phone_number_are_optional_and_what_was_never_given_is_null",
-            "get_profile::prefers_the_preferred_email_and_gives_null_for_what_was_never_given",
+            "create_user::password_and_phone_number_are_optional",
+            "get_profile::prefers_the_preferred_email_and_answers_null_for_no_phone",
         ],
     ),
     (
         "E-mail identity",
         &[
-            "create_user::addresses_that_differ_in_case_normal_form_or_idn_spelling_are_one_account",
+            "create_user::spellings_of_one_address_are_one_account",
             "create_user::addresses_that_differ_in_dots_or_plus_tags_are_two_accounts",
-            "create_user::an_email_is_stored_as_it_was_given_beside_its_normalised_form",
-            "check_user_exists::finds_an_account_of_any_organization_by_any_spelling_of_its_address",
+            "create_user::an_email_is_stored_as_given_and_in_normalised_form",
+            "check_user_exists::finds_an_account_of_any_organization_by_any_spelling",
         ],
     ),
     (
         "Password",
         &[
-            "create_user::password_and_phone_number_are_optional_and_what_was_never_given_is_null",
+            "create_user::password_and_phone_number_are_optional",
             "create_user::a_password_has_8_to_128_characters_and_is_not_a_common_one",
-            "create_user::a_password_is_kept_as_an_argon2id_phc_string_in_a_partition_of_its_own_and_nowhere_else",
+            "create_user::a_password_is_stored_only_as_argon2id_in_its_own_partition",
             "create_user::no_answer_ever_holds_the_password_or_its_hash",
-            "secrets::the_table_holds_each_datum_in_its_own_attribute_and_a_password_only_as_its_hash",
-            "binaries::every_function_starts_under_the_runtime_api_and_answers_an_event",
+            "secrets::the_table_holds_a_password_only_as_its_hash",
+            "binaries::every_function_starts_and_answers_an_event",
         ],
     ),
     (
         "Profile e-mail",
         &[
-            "get_profile::prefers_the_preferred_email_and_gives_null_for_what_was_never_given",
+            "get_profile::prefers_the_preferred_email_and_answers_null_for_no_phone",
             "get_profile::the_documents_example_gets_the_documents_answer",
         ],
     ),
     (
         "Profile of a user who is not a member of the token's organization",
         &[
-            "get_profile::is_404_where_no_user_record_exists_and_for_a_user_of_another_organization",
+            "get_profile::is_404_without_a_user_record_or_for_another_organization",
             "get_profile::an_association_without_a_membership_makes_no_profile",
         ],
     ),
     (
         "`organizations`: who is meant",
         &[
-            "list_organizations::the_user_is_the_one_of_the_user_id_and_only_where_there_is_none_of_the_email",
+            "list_organizations::the_user_id_decides_and_the_email_only_without_one",
             "list_organizations::is_400_where_neither_user_id_nor_email_claim_finds_a_user",
             "authorization::an_address_counts_by_the_email_verified_beside_it",
         ],
@@ -787,40 +751,40 @@ const MATTERS: &[Row] = &[
         "`organizations`, `customer-associations` order",
         &[
             "list_organizations::the_organizations_come_by_organization_id",
-            "list_customer_associations::lists_the_associations_of_all_organizations_by_organization_id",
-            "list_organizations::a_thousand_organizations_of_one_user_all_come_back_once_each_in_order",
-            "list_customer_associations::a_thousand_associations_of_one_user_all_come_back_once_each_in_order",
+            "list_customer_associations::lists_the_associations_sorted_by_organization_id",
+            "list_organizations::a_thousand_organizations_come_back_once_each_in_order",
+            "list_customer_associations::a_thousand_associations_come_back_once_each_in_order",
         ],
     ),
     (
         "Well-formed `UserId` without associations",
         &[
-            "get_customer_association::is_404_for_a_well_formed_user_id_without_an_association_in_the_organization",
+            "get_customer_association::is_404_where_the_organization_has_no_association",
             "list_customer_associations::a_user_without_associations_has_an_empty_array",
-            "list_customer_associations::a_user_whom_the_organization_does_not_know_is_as_one_that_does_not_exist",
+            "list_customer_associations::an_unknown_user_answers_like_one_that_does_not_exist",
         ],
     ),
     (
         "Rate limit of `exists`",
         &[
-            "check_user_exists::ten_look_ups_a_minute_are_admitted_and_every_answer_says_what_is_left",
-            "check_user_exists::a_look_up_59_s_after_the_first_of_ten_is_refused_and_one_at_60_s_admitted",
+            "check_user_exists::ten_look_ups_a_minute_are_admitted_and_counted_down",
+            "check_user_exists::the_eleventh_look_up_is_refused_at_59_s_and_admitted_at_60_s",
             "check_user_exists::the_window_slides_and_is_no_calendar_minute",
             "check_user_exists::every_request_counts_valid_or_not",
             "check_user_exists::a_refused_look_up_does_not_extend_the_wait",
             "check_user_exists::of_sixty_look_ups_at_once_exactly_ten_are_admitted",
             "check_user_exists::instances_of_the_function_count_together",
-            "check_user_exists::each_client_address_has_its_own_ten_and_an_ipv6_client_is_its_64",
+            "check_user_exists::each_ipv4_address_and_each_ipv6_64_prefix_has_its_own_ten",
             "check_user_exists::no_header_that_the_caller_writes_changes_who_is_counted",
-            "requests::every_answer_of_the_limited_endpoint_says_what_is_left_even_one_of_its_own_failure",
+            "requests::each_answer_of_the_limited_endpoint_says_what_is_left",
         ],
     ),
     (
         "The table cannot be reached or throttles past the retries",
         &[
-            "requests::a_table_that_cannot_be_reached_is_a_503_with_retry_after_on_every_endpoint",
-            "requests::a_table_that_throttles_past_the_retries_is_a_503_with_retry_after_on_every_endpoint",
-            "requests::a_table_that_never_answers_is_a_503_before_the_time_is_up_on_every_endpoint",
+            "requests::an_unreachable_table_is_a_503_with_retry_after",
+            "requests::a_throttling_table_is_a_503_with_retry_after",
+            "requests::a_silent_table_is_a_503_before_the_deadline",
         ],
     ),
     (
@@ -837,7 +801,7 @@ const MATTERS: &[Row] = &[
         "Names and addresses",
         &[
             "create_user::names_are_trimmed_and_have_1_to_100_visible_characters",
-            "create_user::an_email_that_is_no_address_or_longer_than_254_octets_is_invalid",
+            "create_user::an_email_that_is_malformed_or_over_254_octets_is_invalid",
         ],
     ),
     ("Phone number", &["create_user::a_phone_number_is_kept_as_usually_written"]),
@@ -845,29 +809,26 @@ const MATTERS: &[Row] = &[
         "401, 404, 429",
         &[
             "authorization::the_problems_of_a_refused_token_tell_nothing_of_why",
-            "get_profile::is_404_where_no_user_record_exists_and_for_a_user_of_another_organization",
-            "check_user_exists::ten_look_ups_a_minute_are_admitted_and_every_answer_says_what_is_left",
+            "get_profile::is_404_without_a_user_record_or_for_another_organization",
+            "check_user_exists::ten_look_ups_a_minute_are_admitted_and_counted_down",
         ],
     ),
     (
         "A write that reaches an account through its address",
         &[
-            "address_changes::a_creation_adds_the_account_that_has_the_address_when_it_is_written",
+            "address_changes::a_creation_adds_the_account_that_has_the_address_then",
             "address_changes::an_address_that_never_stays_is_a_503_and_nobody_is_added",
-            "address_changes::an_import_adds_to_the_account_that_has_the_address_when_it_is_written",
-            "address_changes::commands_write_to_the_account_that_has_the_address_when_they_write",
+            "address_changes::an_import_adds_to_the_account_that_has_the_address_then",
+            "address_changes::commands_write_to_the_account_that_has_the_address_then",
         ],
     ),
     ("Unknown JSON fields", &["requests::unknown_members_of_a_body_are_ignored"]),
-    (
-        "Any answer",
-        &["requests::every_answer_carries_the_common_headers_and_a_problem_the_request_id_as_its_trace_id"],
-    ),
+    ("Any answer", &["requests::every_answer_has_the_common_headers_and_its_request_id"]),
     (
         "What may be logged",
         &[
-            "binaries::every_function_starts_under_the_runtime_api_and_answers_an_event",
-            "secrets::an_answer_holds_what_the_document_gives_and_no_answer_or_log_line_anything_else",
+            "binaries::every_function_starts_and_answers_an_event",
+            "secrets::answers_and_logs_hold_only_what_the_document_gives",
             "secrets::what_is_wrong_with_a_body_is_said_without_the_body",
         ],
     ),

@@ -206,7 +206,7 @@ async fn every_kind_of_event_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_parameter_or_header_given_twice_is_refused_by_every_kind_of_event() {
+async fn every_kind_of_event_refuses_a_repeated_parameter_or_header() {
     let world = World::start().await;
     let route = "GET /api/users/customer-association";
     let bearer = world.bearer("Admin", JANE, ACME);

@@ -238,7 +238,7 @@ fn environment_lines(settings: &Value) -> String {
 
 /// The answer of the scheduled function needs its network: `.ci/events` and `.ci/sam-local` compare it.
 #[test]
-fn the_scheduled_event_names_the_function_that_the_schedule_starts() {
+fn the_scheduled_event_names_the_function_that_it_starts() {
     let event = read(&directory().join("refresh-signing-keys.json"));
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     assert_eq!((text("/source"), text("/detail-type")), ("aws.events", "Scheduled Event"));

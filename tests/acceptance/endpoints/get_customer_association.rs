@@ -19,7 +19,7 @@ async fn the_documents_example_gets_the_documents_answer() {
 }
 
 #[tokio::test]
-async fn the_organization_is_the_one_of_the_claims_whatever_the_query_says() {
+async fn the_organization_comes_from_the_claims_not_the_query() {
     let world = World::start().await;
     for (organization, number) in [(ACME, "C-10042"), (GLOBEX, "C-20099")] {
         for other in [ACME, GLOBEX] {
@@ -32,7 +32,7 @@ async fn the_organization_is_the_one_of_the_claims_whatever_the_query_says() {
 }
 
 #[tokio::test]
-async fn an_association_shows_as_soon_as_it_is_made_and_is_replaced_by_the_next() {
+async fn a_new_association_shows_at_once_and_replaces_the_old() {
     let world = World::start().await;
     for number in ["C-1", "x/?|\"'~"] {
         world.associate(JOHN, ACME, number).await;
@@ -50,7 +50,7 @@ async fn a_user_who_is_no_member_may_have_an_association() {
 }
 
 #[tokio::test]
-async fn is_404_for_a_well_formed_user_id_without_an_association_in_the_organization() {
+async fn is_404_where_the_organization_has_no_association() {
     let world = World::start().await;
     world.put_organization("org_third", "Third", "third").await;
     // A member without one, a user of another organization's, a user that does not exist.

@@ -24,7 +24,7 @@ async fn returns_the_profile_of_the_authenticated_user() {
 }
 
 #[tokio::test]
-async fn prefers_the_preferred_email_and_gives_null_for_what_was_never_given() {
+async fn prefers_the_preferred_email_and_answers_null_for_no_phone() {
     let world = World::start().await;
     let mut someone = user("kp_pref", "login@example.com");
     someone.preferred_email = Some("preferred@example.com".parse().unwrap());
@@ -35,7 +35,7 @@ async fn prefers_the_preferred_email_and_gives_null_for_what_was_never_given() {
 }
 
 #[tokio::test]
-async fn is_404_where_no_user_record_exists_and_for_a_user_of_another_organization() {
+async fn is_404_without_a_user_record_or_for_another_organization() {
     let world = World::start().await;
     world.put_user(user("kp_globex", "globex@example.com"), &[GLOBEX]).await;
     let unknown = world.get(PATH).bearer(world.bearer("Customer", "kp_unknown", ACME)).send().await;
@@ -69,13 +69,13 @@ async fn is_401_where_the_token_lacks_a_claim_it_needs() {
 }
 
 #[tokio::test]
-async fn an_admin_token_without_the_customer_role_does_not_open_the_profile() {
+async fn is_403_for_an_admin_without_the_customer_role() {
     let world = World::start().await;
     world.get(PATH).bearer(world.bearer("Admin", JANE, ACME)).send().await.assert_problem(403);
 }
 
 #[tokio::test]
-async fn the_user_and_the_organization_are_those_of_the_claims_whatever_the_query_says() {
+async fn user_and_organization_come_from_the_claims_not_the_query() {
     let world = World::start().await;
     let customer = world.bearer("Customer", JOHN, ACME);
     let of_claims = world.get(PATH).bearer(&customer).send().await.assert_ok(200);

@@ -26,7 +26,7 @@ async fn the_documents_example_gets_the_documents_answer() {
 }
 
 #[tokio::test]
-async fn lists_the_associations_of_all_organizations_by_organization_id() {
+async fn lists_the_associations_sorted_by_organization_id() {
     let world = World::start().await;
     let ids = ["org_b", "org_10", "ORG_Z", "org_9"];
     for id in ids {
@@ -50,7 +50,7 @@ async fn a_user_without_associations_has_an_empty_array() {
 }
 
 #[tokio::test]
-async fn a_user_whom_the_organization_does_not_know_is_as_one_that_does_not_exist() {
+async fn an_unknown_user_answers_like_one_that_does_not_exist() {
     let world = World::start().await;
     for id in ["org_aaa", "zzz_org"] {
         world.put_organization(id, "Stranger", "stranger").await;
@@ -126,7 +126,7 @@ async fn is_403_without_the_admin_role() {
 }
 
 #[tokio::test]
-async fn a_thousand_associations_of_one_user_all_come_back_once_each_in_order() {
+async fn a_thousand_associations_come_back_once_each_in_order() {
     let world = World::start().await;
     world.put_user(user("kp_many", "many@example.com"), &[ACME]).await;
     let organizations: Vec<_> = (0..1000).map(|n| format!("org_{n:03}")).collect();

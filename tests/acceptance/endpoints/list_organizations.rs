@@ -73,7 +73,7 @@ async fn the_user_is_the_one_of_the_claims_whatever_the_query_says() {
 }
 
 #[tokio::test]
-async fn the_user_is_the_one_of_the_user_id_and_only_where_there_is_none_of_the_email() {
+async fn the_user_id_decides_and_the_email_only_without_one() {
     let world = World::start().await;
     let (jane, john) = (json!("Jane@Example.com"), json!("john@example.com"));
     // The user id counts before the e-mail address.
@@ -156,7 +156,7 @@ async fn is_403_without_the_admin_role() {
 }
 
 #[tokio::test]
-async fn a_thousand_organizations_of_one_user_all_come_back_once_each_in_order() {
+async fn a_thousand_organizations_come_back_once_each_in_order() {
     let world = World::start().await;
     let organizations: Vec<_> = (0..1000).map(|n| format!("org_{n:03}")).collect();
     let (first, others) = organizations.split_first().unwrap();

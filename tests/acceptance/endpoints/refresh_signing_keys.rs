@@ -248,7 +248,7 @@ async fn whatever_the_provider_does_wrong_the_stored_keys_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_address_is_discovered_from_the_issuer_and_the_issuer_must_match() {
+async fn the_key_address_is_discovered_and_the_issuer_must_match() {
     let (world, provider) = (World::start().await, IdentityProvider::start().await);
     let key = SigningKey::generate().unwrap();
     provider.publishes(&[public(&key)]);

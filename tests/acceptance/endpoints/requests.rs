@@ -325,7 +325,7 @@ async fn unknown_routes_and_methods_get_the_404_of_api_gateway() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_common_headers_and_a_problem_the_request_id_as_its_trace_id() {
+async fn every_answer_has_the_common_headers_and_its_request_id() {
     let world = World::start().await;
     let admin = world.admin(ACME);
     let mut ids = Vec::new();
@@ -405,7 +405,7 @@ async fn a_panic_before_the_first_await_is_a_500_problem_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_never_ends_is_a_503_before_lambda_would_end_it() {
+async fn a_handler_that_never_ends_is_a_503_before_the_deadline() {
     let app = app_without_table();
     let never = endpoint_of(|_, _| Box::pin(std::future::pending()));
     for seconds in [1, 10] {
@@ -478,7 +478,7 @@ fn assert_unavailable(endpoint: Endpoint, answer: &Answer) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_cannot_be_reached_is_a_503_with_retry_after_on_every_endpoint() {
+async fn an_unreachable_table_is_a_503_with_retry_after() {
     // Bound and never listening: a connection is refused, and nobody else gets the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -490,7 +490,7 @@ async fn a_table_that_cannot_be_reached_is_a_503_with_retry_after_on_every_endpo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_never_answers_is_a_503_before_the_time_is_up_on_every_endpoint() {
+async fn a_silent_table_is_a_503_before_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (app, bearer) = app_on(listener.local_addr().unwrap());
     for seconds in [1, 10] {
@@ -503,7 +503,7 @@ async fn a_table_that_never_answers_is_a_503_before_the_time_is_up_on_every_endp
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_may_take_1500_ms_for_a_request_and_30_s_for_an_operator() {
+async fn an_attempt_has_1500_ms_in_a_request_and_30_s_in_a_command() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let table = operator::table::local_table("users", &format!("http://{}", listener.local_addr().unwrap()));
     let operators_table = OperatorTable::new(&table);
@@ -581,7 +581,7 @@ fn cancelled(reasons: &[Value]) -> (u16, Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_throttles_past_the_retries_is_a_503_with_retry_after_on_every_endpoint() {
+async fn a_throttling_table_is_a_503_with_retry_after() {
     for (status, code) in [
         (400, "ProvisionedThroughputExceededException"),
         (400, "ThrottlingException"),
@@ -599,7 +599,7 @@ async fn a_table_that_throttles_past_the_retries_is_a_503_with_retry_after_on_ev
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_calls_our_request_wrong_is_a_500_on_every_endpoint() {
+async fn a_table_that_rejects_our_request_is_a_500() {
     let (address, _) = scripted_table(|_, _, _| (400, exception("ValidationException"))).await;
     let (app, bearer) = app_on(address);
     for (_, answer) in answers_of_every_endpoint(&app, &bearer, Duration::from_mins(1)).await {
@@ -608,7 +608,7 @@ async fn a_table_that_calls_our_request_wrong_is_a_500_on_every_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_a_batch_leaves_unprocessed_are_asked_for_again_and_at_last_a_503() {
+async fn unprocessed_keys_are_asked_for_again_and_then_a_503() {
     let profile = async |rounds: usize| {
         let script = move |operation: &str, before: usize, input: &Value| {
             assert_eq!(operation, "BatchGetItem");
@@ -662,7 +662,7 @@ async fn created_on(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_that_others_get_in_the_way_of_is_tried_again_and_at_last_a_503() {
+async fn a_conflicting_transaction_is_retried_and_then_a_503() {
     for (conflicts, status, tries) in [(0, 201, 1), (3, 201, 4), (7, 201, 8), (1000, 503, 8)] {
         let (answer, asked) = created_on(move |operation, before, _| match operation {
             "TransactWriteItems" if before < conflicts => {
@@ -733,7 +733,7 @@ async fn a_cancelled_transaction_is_read_reason_by_reason() {
 }
 
 #[tokio::test]
-async fn every_answer_of_the_limited_endpoint_says_what_is_left_even_one_of_its_own_failure() {
+async fn each_answer_of_the_limited_endpoint_says_what_is_left() {
     let world = World::start().await;
     let broken = json!({ "PK": { "S": "EMAIL#broken@example.com" }, "SK": { "S": "EMAIL" } });
     world.put_item(&broken).await;

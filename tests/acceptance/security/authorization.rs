@@ -34,7 +34,7 @@ fn callers(world: &World, role: &str) -> Vec<(&'static str, Option<String>)> {
 }
 
 #[tokio::test]
-async fn every_endpoint_answers_every_kind_of_caller_as_the_table_says() {
+async fn every_endpoint_answers_each_kind_of_caller_as_recorded() {
     let world = World::start().await;
     let mut table = String::new();
     for row in rows() {
@@ -207,7 +207,7 @@ async fn ask_app(app: &std::sync::Arc<shared::App>, bearer: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn inline_keys_of_every_algorithm_verify_their_own_tokens_and_no_other() {
+async fn inline_keys_of_each_algorithm_verify_only_their_own_tokens() {
     let world = World::start().await;
     let keys = every_algorithm();
     // A set holds public keys or symmetric ones.
@@ -286,7 +286,7 @@ async fn a_new_key_counts_for_everyone_who_comes_while_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_table_has_no_longer_is_refused_after_its_max_age() {
+async fn a_key_that_left_the_table_is_refused_after_its_max_age() {
     let world = World::start().await;
     let old_token = world.signed(&world.payload());
     replace_keys(&world, &SigningKey::generate().unwrap()).await;

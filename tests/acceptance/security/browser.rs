@@ -119,7 +119,7 @@ async fn no_listener_answers_a_foreign_page_or_a_foreign_name() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_local_server_gets_nothing_from_the_console_and_dynamodb() {
+async fn another_local_server_gets_nothing_from_console_or_dynamodb() {
     let (system, dynamodb) = start(Options::default()).await;
     for (address, request) in [
         (system.api_address, "GET /"),

@@ -188,7 +188,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_providers_token_is_an_admins_or_a_customers_of_the_linked_account() {
+async fn a_providers_token_opens_the_linked_account_by_its_role() {
     for provider in providers() {
         let stage = Stage::start(&provider).await;
         let (admin, customer) = (provider.admin(ACCOUNT), provider.customer(ACCOUNT));
@@ -289,7 +289,7 @@ async fn a_token_with_anothers_address_gets_nothing_of_theirs() {
 }
 
 #[tokio::test]
-async fn an_account_made_by_the_api_is_its_persons_once_its_id_is_in_the_providers_claim() {
+async fn a_created_account_is_linked_by_the_providers_claim() {
     const ADDRESS: &str = "new@example.net";
     for provider in providers() {
         let stage = Stage::start(&provider).await;
@@ -341,7 +341,7 @@ async fn a_name_given_twice_is_refused_wherever_a_path_goes() {
 }
 
 #[tokio::test]
-async fn an_id_may_be_the_one_element_of_an_array_where_the_setting_says_so() {
+async fn a_setting_allows_an_id_as_the_one_element_of_an_array() {
     let provider = providers().into_iter().find(|provider| provider.heading == "Microsoft Entra ID").unwrap();
     assert!(provider.section().contains("`CLAIM_USER_ID=/extn.usersId/*`"));
     let stage = Stage::start_with(&provider, &[("CLAIM_USER_ID", "/extn.usersId/*")]).await;

@@ -180,7 +180,7 @@ fn what_is_private_is_found_in_a_line() {
     assert!(is_private(r#"{"cause":"\"john\"","request_id":"1","span":{"request_id":"1"}}"#));
 }
 
-/// What [`a_panic_is_told_with_its_message_unless_a_request_is_answered`] starts in a process of its own.
+/// What [`a_panic_is_logged_with_its_message_only_outside_a_request`] starts in a process of its own.
 const PANICS: &str = "USERS_TEST_PANICS";
 
 #[test]
@@ -195,7 +195,7 @@ fn panics_where_it_is_told_to() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_message_unless_a_request_is_answered() {
+fn a_panic_is_logged_with_its_message_only_outside_a_request() {
     for (while_answering, is_told) in [("true", false), ("false", true)] {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "security::log::panics_where_it_is_told_to", "--nocapture"])

@@ -372,7 +372,7 @@ async fn a_grant_too_few_and_a_grant_too_many_are_seen() {
 }
 
 #[test]
-fn only_create_user_reaches_credentials_and_only_to_put_and_only_refresh_writes_signing_keys() {
+fn only_create_user_puts_credentials_and_only_refresh_puts_keys() {
     let grants = Policies::of_the_template().all_grants();
     let who = |prefix: &str, reads: bool| {
         let of = grants.iter().filter(|(_, action, pattern)| {

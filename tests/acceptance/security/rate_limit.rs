@@ -96,7 +96,7 @@ fn pause() -> impl Strategy<Value = i64> {
 }
 
 #[test]
-fn no_sixty_seconds_ever_hold_more_than_ten_and_nobody_is_refused_while_they_hold_fewer() {
+fn every_sixty_seconds_admit_ten_and_refuse_only_beyond_ten() {
     let bursts = prop::collection::vec((pause(), 1..=13_usize), 1..10);
     property::check(file!(), 10, &bursts, World::start, async |world, bursts| {
         let (client, clock) = (new_client(), Clock::manual(START));
@@ -152,7 +152,7 @@ fn bursts() -> impl Strategy<Value = Vec<Burst>> {
 }
 
 #[test]
-fn clocks_that_differ_shorten_the_window_by_their_difference_and_sweeps_by_nothing() {
+fn clock_skew_shortens_the_window_by_no_more_than_itself() {
     let differences = prop_oneof![3 => Just(2_000), 1 => Just(0), 2 => 0..=20_000_i64, 2 => 0..60_000_i64];
     property::check(
         file!(),
@@ -205,7 +205,7 @@ async fn clocks_two_seconds_apart_admit_ten_in_58_s_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_sweep_by_a_clock_two_seconds_ahead_forgets_nothing_that_still_counts() {
+async fn a_sweep_two_seconds_ahead_forgets_nothing_that_counts() {
     let world = World::start().await;
     let client = new_client();
     assert_eq!(Instance::of(&world).admitted(client, 10).await, 10);
@@ -219,7 +219,7 @@ async fn a_sweep_by_a_clock_two_seconds_ahead_forgets_nothing_that_still_counts(
 }
 
 #[tokio::test]
-async fn a_refusal_that_a_step_of_the_clock_has_ended_is_not_remembered_after_a_step_back() {
+async fn a_refusal_that_the_clock_ended_is_not_remembered() {
     let world = World::start().await;
     let (client, instance) = (new_client(), Instance::of(&world));
     assert_eq!(instance.admitted(client, 11).await, 10);
@@ -239,7 +239,7 @@ fn wild_steps() -> impl Strategy<Value = Vec<(i64, usize)>> {
 }
 
 #[test]
-fn whatever_the_clocks_did_an_answer_says_what_is_left_and_when_the_next_is_admitted() {
+fn the_quota_headers_are_right_under_any_clock() {
     property::check(file!(), 10, &wild_steps(), World::start, async |world, steps| {
         let client = new_client();
         let mut instance = Instance::of(world);
@@ -261,7 +261,7 @@ fn whatever_the_clocks_did_an_answer_says_what_is_left_and_when_the_next_is_admi
 }
 
 #[test]
-fn an_instance_that_remembers_refusals_answers_as_one_that_does_not_whatever_its_clock_does() {
+fn remembered_refusals_change_no_answer_under_any_clock() {
     property::check(file!(), 10, &wild_steps(), World::start, async |world, steps| {
         let (one, other) = (new_client(), new_client());
         let remembering = Instance::of(world);

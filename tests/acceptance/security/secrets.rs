@@ -147,7 +147,7 @@ async fn planted_world() -> World {
 const FIELDS: [&str; 4] = [FIRST_NAME, LAST_NAME, EMAIL, PHONE_NUMBER];
 
 #[tokio::test]
-async fn an_answer_holds_what_the_document_gives_and_no_answer_or_log_line_anything_else() {
+async fn answers_and_logs_hold_only_what_the_document_gives() {
     let world = planted_world().await;
     let app = world.app(&[]);
     let asked = Asked { app: &app, bearer: world.token(&claims()) };
@@ -265,7 +265,7 @@ async fn what_is_wrong_with_a_body_is_said_without_the_body() {
 }
 
 #[tokio::test]
-async fn the_table_holds_each_datum_in_its_own_attribute_and_a_password_only_as_its_hash() {
+async fn the_table_holds_a_password_only_as_its_hash() {
     let world = planted_world().await;
     let app = world.app(&[]);
     let asked = Asked { app: &app, bearer: world.token(&claims()) };

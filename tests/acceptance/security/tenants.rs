@@ -397,7 +397,7 @@ const SOME_USERS: [&str; 5] = ["kp_uu", "kp_uuu", "kp_uuuu", "kp_u", "kp_"];
 const STRANGER: &str = "kp_uuuuuuuuuuu";
 
 #[tokio::test]
-async fn every_caller_sees_of_every_user_what_the_document_gives_and_of_strangers_nothing() {
+async fn callers_see_what_the_document_gives_and_no_stranger() {
     // It is the organization that counts, so one user stands for the others after the first time.
     for (organizations, users) in
         LOOK_ALIKES.iter().zip([&SOME_USERS[..], &SOME_USERS[..1], &SOME_USERS[..1]])
@@ -439,7 +439,7 @@ async fn every_caller_sees_of_every_user_what_the_document_gives_and_of_stranger
 }
 
 #[tokio::test]
-async fn an_admin_of_an_organization_that_does_not_exist_learns_of_no_account() {
+async fn an_admin_of_a_missing_organization_learns_of_no_account() {
     for organizations in &LOOK_ALIKES {
         let tenants = Tenants::start(organizations).await;
         for (role, organization) in [
@@ -459,7 +459,7 @@ async fn an_admin_of_an_organization_that_does_not_exist_learns_of_no_account() 
 }
 
 #[tokio::test]
-async fn the_public_look_up_tells_of_an_address_whether_it_is_registered_and_nothing_by_its_calls() {
+async fn the_public_look_up_makes_the_same_calls_for_any_address() {
     let tenants = Tenants::start(&LOOK_ALIKES[0]).await;
     let nobody = caller("", "", "");
     let mut calls = BTreeSet::new();
@@ -470,7 +470,7 @@ async fn the_public_look_up_tells_of_an_address_whether_it_is_registered_and_not
 }
 
 #[tokio::test]
-async fn an_admin_adds_members_to_the_own_organization_and_changes_nothing_else() {
+async fn an_admin_changes_only_the_own_organizations_members() {
     let Organizations { a, b, .. } = LOOK_ALIKES[0];
     let mut tenants = Tenants::start(&LOOK_ALIKES[0]).await;
     for (user, organization) in [("kp_uu", a), ("kp_uuu", a), ("kp_", b)] {
@@ -546,7 +546,7 @@ async fn no_input_of_an_admin_reaches_into_another_organization() {
 }
 
 #[tokio::test]
-async fn creating_an_account_that_another_organization_has_gives_four_fields_and_a_member_and_no_more() {
+async fn creating_another_organizations_account_shows_four_fields() {
     let Organizations { a, b, .. } = &LOOK_ALIKES[0];
     let mut tenants = Tenants::start(&LOOK_ALIKES[0]).await;
     let (admin, other) = (caller("Admin", "kp_uu", a), caller("Admin", "kp_uuu", b));
@@ -584,7 +584,7 @@ async fn creating_an_account_that_another_organization_has_gives_four_fields_and
 }
 
 #[tokio::test]
-async fn how_much_a_stranger_has_and_whether_it_is_broken_shows_to_nobody() {
+async fn the_size_and_state_of_a_strangers_data_show_to_nobody() {
     let organizations = &LOOK_ALIKES[0];
     let mut tenants = Tenants::start(organizations).await;
     let many: Vec<_> = (0..600).map(|n| format!("org_b{n:03}")).collect();

@@ -118,7 +118,7 @@ async fn assert_john_alone_is_member(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_creation_adds_the_account_that_has_the_address_when_it_is_written() {
+async fn a_creation_adds_the_account_that_has_the_address_then() {
     let world = start().await;
     let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
     let answer = create(&world, &url).await;
@@ -127,7 +127,7 @@ async fn a_creation_adds_the_account_that_has_the_address_when_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_creation_makes_an_account_if_the_one_with_the_address_is_deleted_meanwhile() {
+async fn a_creation_makes_an_account_if_the_old_one_is_deleted() {
     let world = start().await;
     let table = world.table().clone();
     let delete: Event = Arc::new(move || {
@@ -153,7 +153,7 @@ async fn an_address_that_never_stays_is_a_503_and_nobody_is_added() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn member_add_adds_the_account_that_has_the_address_when_it_is_written() {
+async fn member_add_adds_the_account_that_has_the_address_then() {
     let world = start().await;
     let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
     let output = add(&world, &url).await;
@@ -162,7 +162,7 @@ async fn member_add_adds_the_account_that_has_the_address_when_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_write_to_the_account_that_has_the_address_when_they_write() {
+async fn commands_write_to_the_account_that_has_the_address_then() {
     let world = start().await;
     for id in [JANE, JOHN] {
         world.join(id, ORGANIZATION).await;
@@ -195,7 +195,7 @@ async fn commands_write_to_the_account_that_has_the_address_when_they_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_refuses_an_address_whose_claim_names_an_account_without_it() {
+async fn a_command_refuses_a_claim_of_an_account_without_the_address() {
     let world = start().await;
     world.put_item(&json!({ "PK": { "S": "EMAIL#wrong@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": JANE } })).await;
     world.put_item(&json!({ "PK": { "S": "EMAIL#gone@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": "kp_gone" } })).await;
@@ -220,7 +220,7 @@ async fn a_command_refuses_an_address_whose_claim_names_an_account_without_it() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_adds_to_the_account_that_has_the_address_when_it_is_written() {
+async fn an_import_adds_to_the_account_that_has_the_address_then() {
     let world = start().await;
     let url = interrupted(world.dynamodb_address(), passing_on(&world, 1)).await;
     assert_eq!(import(&world, &url).await, ImportOutcome::Existing(JOHN.parse().unwrap()));
@@ -228,7 +228,7 @@ async fn an_import_adds_to_the_account_that_has_the_address_when_it_is_written()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_of_nobody_is_a_defect_of_a_creation_and_a_refusal_of_a_row_or_a_command() {
+async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     let world = start().await;
     world.delete_item(&format!("USER#{JANE}"), "PROFILE").await;
     let url = world.system.dynamodb_url.clone();

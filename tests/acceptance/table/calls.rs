@@ -146,7 +146,7 @@ async fn calls_that_do_not_depend_on_each_other_are_made_at_once() {
 }
 
 #[tokio::test]
-async fn eight_hundred_organizations_are_asked_for_in_eight_batches_at_once() {
+async fn eight_hundred_organizations_take_eight_batches_at_once() {
     let world = World::start().await;
     let many: Vec<_> = (0..800).map(|n| format!("org_{n:03}")).collect();
     world.put_organization("org_000", "Many", "many").await;

@@ -172,7 +172,7 @@ async fn accounts(world: &World) -> BTreeMap<String, Account> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_creation_race_under_random_faults_makes_one_whole_account_and_says_so() {
+async fn a_creation_race_under_faults_makes_one_whole_account() {
     let races = std::env::var("CREATION_RACES").map_or(100, |races| races.parse().unwrap());
     let world = &World::start().await;
     for (organization, slug) in [("org_third", "third"), ("org_fourth", "fourth")] {
@@ -206,7 +206,7 @@ async fn a_creation_race_under_random_faults_makes_one_whole_account_and_says_so
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_that_was_written_unseen_is_its_writers_201_though_a_conflict_comes_between() {
+async fn an_account_written_unseen_is_its_writers_201() {
     let world = World::start().await;
     let transactions = AtomicUsize::new(0);
     let schedule = move |request: &[u8]| {

@@ -421,7 +421,7 @@ fn app(world: &World, table_url: &str) -> Arc<App> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_table_whole() {
+async fn every_fault_at_every_call_is_answered_as_recorded() {
     let world = &World::start().await;
     let results: BTreeMap<usize, (Case, u16)> = stream::iter(cases())
         .map(|case| async move {
@@ -469,7 +469,7 @@ async fn every_fault_at_every_call_is_answered_right_in_time_and_leaves_the_tabl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_while() {
+async fn a_throttled_limiter_key_is_a_429_and_is_left_alone() {
     let world = World::start().await;
     let path = path("check-user-exists");
     let proxy = Proxy::start(world.dynamodb_address(), path.calls[0], KeyThrottled, true).await;
@@ -494,7 +494,7 @@ async fn a_throttled_limiter_key_is_its_clients_429_and_is_left_alone_for_a_whil
 /// A transaction's token makes it one for ten minutes (DynamoDB API Reference, `TransactWriteItems`,
 /// `ClientRequestToken`): what the SDK sends again must have the same, what we commit anew another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_sent_again_has_its_token_and_one_committed_anew_a_new_one() {
+async fn a_transaction_keeps_its_token_only_when_it_is_sent_again() {
     let world = World::start().await;
     for (number, fault, tries, tokens) in [
         (0, AppliedAnswerLost, 2, 1),

@@ -127,7 +127,7 @@ async fn a_short_freeze_costs_no_connection() {
 #[cfg(unix)]
 #[ignore = "takes 200 s: .ci/run asks for it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freeze_costs_at_most_one_connection_whatever_became_of_the_old_one() {
+async fn a_freeze_costs_at_most_one_connection() {
     let world = World::start_now().await;
     let world = &world;
     let cases = [(1, 0), (40, 0), (70, 1), (200, 1)];

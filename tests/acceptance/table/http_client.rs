@@ -109,7 +109,7 @@ async fn assert_hello(client: &HttpClient, server: &Server) {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_until_it_has_been_idle_for_its_time_by_the_time_of_day() {
+async fn a_connection_is_kept_until_its_idle_time_by_the_clock() {
     let server = Server::start(OK).await;
     let (client, clock) = client();
     for (pause, connections) in [(0, 1), (49_999, 1), (49_999, 1), (50_000, 2), (70_000, 3), (49_999, 3)] {
@@ -124,7 +124,7 @@ async fn a_connection_is_kept_until_it_has_been_idle_for_its_time_by_the_time_of
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_the_server_has_closed_is_replaced_unnoticed() {
+async fn a_kept_connection_that_the_server_closed_is_replaced() {
     let server = Server::start(OK).await;
     let (client, _clock) = client();
     for n in 1..=20 {
@@ -135,7 +135,7 @@ async fn a_kept_connection_that_the_server_has_closed_is_replaced_unnoticed() {
 }
 
 #[tokio::test]
-async fn many_kept_connections_that_the_server_has_closed_cost_one_new_each() {
+async fn many_closed_connections_cost_one_new_one_each() {
     let server = Server::start(OK).await;
     let (client, _clock) = client();
     let all = || join_all((0..20).map(|_| assert_hello(&client, &server)));
@@ -148,7 +148,7 @@ async fn many_kept_connections_that_the_server_has_closed_cost_one_new_each() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_once_the_request_was_sent_is_an_error_and_nothing_is_sent_again() {
+async fn a_connection_that_breaks_after_sending_is_an_error() {
     let server = Server::start(b"").await;
     let (client, _clock) = client();
     let error = get(&client, &server.url()).await.unwrap_err();
@@ -212,7 +212,7 @@ async fn tls_listener(config: Arc<tokio_rustls::rustls::ServerConfig>) -> u16 {
 }
 
 #[tokio::test]
-async fn speaks_tls_1_2_and_1_3_with_servers_whose_authority_it_trusts_and_by_their_names() {
+async fn speaks_tls_1_2_and_1_3_with_trusted_servers_by_name() {
     for version in [&TLS12, &TLS13] {
         let (root, config) = tls_server(&[version]);
         let port = tls_listener(config).await;

@@ -744,7 +744,7 @@ async fn assert_explained(clients: Vec<Vec<Operation>>) {
 }
 
 #[test]
-fn whatever_one_client_does_every_answer_and_the_table_are_the_models() {
+fn one_clients_answers_and_the_table_are_the_models() {
     let operations = prop::collection::vec(operations(false), 1..60).prop_map(|operations| vec![operations]);
     property::check(
         file!(),
@@ -758,7 +758,7 @@ fn whatever_one_client_does_every_answer_and_the_table_are_the_models() {
 }
 
 #[test]
-fn whatever_several_clients_do_at_once_some_order_of_it_explains_every_answer_and_the_table() {
+fn several_clients_at_once_are_linearizable() {
     let operations = prop::collection::vec(prop::collection::vec(operations(true), 1..6), 2..5);
     property::check(
         file!(),

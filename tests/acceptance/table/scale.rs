@@ -124,7 +124,7 @@ fn counted<'a>(operations: impl IntoIterator<Item = &'a String>) -> BTreeMap<&'a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_costs_a_query_for_each_page_and_a_batch_for_each_hundred_organizations() {
+async fn a_list_costs_a_query_a_page_and_a_batch_per_hundred() {
     for n in COUNTS {
         let (answer, asked) = list(ORGANIZATIONS, Some(n), Texts::Usual, "r").await;
         assert_eq!((status(&answer), listed(body(&answer))), (200, n));
@@ -177,7 +177,7 @@ async fn a_look_up_costs_two_calls_however_many_clients_there_are() {
 
 #[ignore = "takes up to a minute"]
 #[tokio::test]
-async fn a_look_up_costs_two_calls_where_there_are_ten_thousand_clients() {
+async fn a_look_up_costs_two_calls_among_ten_thousand_clients() {
     look_ups_cost_two_calls_each(&[10_000]).await;
 }
 
@@ -216,12 +216,12 @@ async fn assert_whole_or_too_long(route: &str, id: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn organizations_that_lambda_would_not_take_are_a_500_that_says_so_and_one_fewer_are_all_answered() {
+async fn one_organization_too_many_for_lambda_is_a_500() {
     assert_whole_or_too_long(ORGANIZATIONS, "secrets-too-many-organizations").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn associations_that_lambda_would_not_take_are_a_500_that_says_so_and_one_fewer_are_all_answered() {
+async fn one_association_too_many_for_lambda_is_a_500() {
     assert_whole_or_too_long(ASSOCIATIONS, "secrets-too-many-associations").await;
 }
 

@@ -148,7 +148,7 @@ pub fn event(method: &str, path: &str, query: &str, authorization: &str, body: O
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_function_starts_under_the_runtime_api_and_answers_an_event() {
+async fn every_function_starts_and_answers_an_event() {
     let world = World::start_now().await;
     // The key of the events' tokens.
     let environment = read(&directory().join("environment.json"));
@@ -332,7 +332,7 @@ fn usual(world: &World) -> [(&str, &str); 4] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_function_with_wrong_settings_names_them_all_and_does_not_start() {
+async fn a_function_with_wrong_settings_names_all_and_ends() {
     let runtime_api = RuntimeApi::start().await;
     let settings = [("SIGNING_KEYS", "{"), ("PASSWORD_HASH_ITERATIONS", "0")];
     let mut process = start("create-user", &runtime_api, &settings);

@@ -104,7 +104,7 @@ async fn raw(world: &World, request: &str) -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn whatever_a_page_leads_to_is_there_and_nothing_leads_elsewhere() {
+async fn every_link_of_a_page_exists_and_none_leads_elsewhere() {
     let world = World::start().await;
     world.get("/api/users/exists?Email=jane%40example.com").send().await.assert_ok(200);
     // Added by one who is no user: a link to a user who is not there is the one that may end in a 404.
@@ -141,7 +141,7 @@ async fn whatever_a_page_leads_to_is_there_and_nothing_leads_elsewhere() {
 }
 
 #[tokio::test]
-async fn other_names_get_nothing_other_methods_and_paths_get_what_api_gateway_says() {
+async fn other_hosts_get_nothing_and_other_paths_a_gateways_answer() {
     let world = World::start().await;
     for host in ["example.com", "localhost.example.com:3000", "192.0.2.1:3000"] {
         for path in ["/", USERS, "/console/openapi.yaml", "/console/nothing"] {
@@ -181,7 +181,7 @@ async fn other_names_get_nothing_other_methods_and_paths_get_what_api_gateway_sa
 }
 
 #[tokio::test]
-async fn whatever_people_are_called_is_shown_and_nothing_of_it_is_markup() {
+async fn any_name_is_shown_and_none_is_markup() {
     let world = World::start().await;
     let (organization, id) = ("org&\"><b>'/..%2e?", "kp&\"><i>'/..%2e?=");
     world.put_organization(organization, "<script>alert(1)</script>", "odd").await;
@@ -246,7 +246,7 @@ async fn the_first_page_has_a_command_for_each_endpoint() {
 }
 
 #[tokio::test]
-async fn the_last_hundred_requests_are_shown_with_their_calls_the_newest_first() {
+async fn the_last_hundred_requests_are_shown_newest_first() {
     let world = World::start().await;
     assert!(page(&world, REQUESTS).await.contains("The API was not asked yet."));
     world.get("/api/users/exists?Email=jane%40example.com").send().await.assert_ok(200);
@@ -327,7 +327,7 @@ async fn a_user_is_shown_with_all_that_belongs_to_it_but_never_a_hash() {
 }
 
 #[tokio::test]
-async fn lists_are_read_page_by_page_each_row_once_and_broken_items_are_named() {
+async fn lists_show_each_row_once_and_name_broken_items() {
     let world = World::start().await;
     let users: BTreeSet<_> = (0..118).map(|n| format!("kp_{n:03}")).collect();
     for id in &users {

@@ -238,7 +238,7 @@ async fn an_admins_token_creates_nothing_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_are_read_as_an_operator_has_them_and_every_wrong_one_is_named() {
+async fn settings_are_read_as_they_are_and_each_wrong_one_is_named() {
     let clinic = Clinic::open().await;
     let table = clinic.world.table().name();
     let right = json!({ "TABLE_NAME": table, "TOKEN_ISSUER": "https://issuer.example/", "TOKEN_AUDIENCE": "a", "SETTINGS": "1" });
@@ -499,7 +499,7 @@ async fn a_token_cannot_steer_the_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_providers_token_counts_and_its_near_misses_are_refused_in_words() {
+async fn each_providers_token_counts_and_near_misses_are_explained() {
     let clinic = Clinic::open().await;
     let key = key();
     let keys = json!({ "keys": [key.jwk()] });
@@ -716,7 +716,7 @@ async fn a_repair_that_meets_another_situation_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_of_another_address_goes_only_where_the_user_has_its_own() {
+async fn a_wrong_claim_is_removed_only_if_the_user_has_its_own() {
     let clinic = Clinic::open().await;
     let (world, table) = (&clinic.world, clinic.world.table());
     world.put_item(&item("EMAIL#old@example.com", "EMAIL", &[("UserId", JANE)])).await;
@@ -809,7 +809,7 @@ async fn refusing_server(date: Option<&'static str>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_clock_is_said_even_where_the_table_refuses_every_call_for_it() {
+async fn a_wrong_clock_is_reported_even_if_the_table_refuses_calls() {
     for (date, words) in [(Some("Fri, 02 Jan 2026 03:04:05 GMT"), "wrong this machine's is "), (None, "ok ")]
     {
         let url = refusing_server(date).await;

@@ -24,7 +24,7 @@ fn every_known_query_string_is_read_as_it_is_written() {
 }
 
 #[test]
-fn every_known_token_counts_if_and_only_if_an_independent_reading_says_so() {
+fn every_known_token_counts_as_an_independent_reading_says() {
     replay("token", properties::token);
 }
 

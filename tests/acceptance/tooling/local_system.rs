@@ -496,7 +496,7 @@ async fn refusal(data_dir: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_data_directory_of_another_version_is_refused_and_left_as_it_is() {
+async fn another_versions_data_directory_is_refused_and_left() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path();
     embedded_in(data_dir).await.process.kill().await.unwrap();
@@ -512,7 +512,7 @@ async fn a_data_directory_of_another_version_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_data_directory_that_cannot_be_used_is_named_with_what_to_do() {
+async fn an_unusable_data_directory_is_named_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let garbage = directory.path().join("garbage");
     std::fs::create_dir(&garbage).unwrap();
@@ -532,7 +532,7 @@ async fn a_data_directory_that_cannot_be_used_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_data_directory_that_is_removed_ends_the_system_and_it_says_why() {
+async fn a_removed_data_directory_ends_the_system_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let mut served = embedded_in(&data_dir).await;
@@ -548,7 +548,7 @@ async fn a_data_directory_that_is_removed_ends_the_system_and_it_says_why() {
 /// A limit on the size of files does to a process what a full disk does, and needs no disk.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_writes_are_a_503_reads_go_on_and_nothing_is_lost() {
+async fn on_a_full_disk_writes_are_a_503_and_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     let mut shell = Command::new("sh");

@@ -99,7 +99,7 @@ async fn every_command_prints_the_json_that_is_documented() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_json_where_json_is_asked_for_and_says_what_to_do() {
+async fn wrong_usage_says_what_to_do_in_json_if_json_is_asked_for() {
     for (wrong, error) in [
         (
             &["organisation", "list"][..],
@@ -133,7 +133,7 @@ async fn wrong_usage_is_json_where_json_is_asked_for_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals_and_those_who_ask_and_nobody_who_declines() {
+async fn colours_are_for_terminals_and_follow_the_variables() {
     let run = async |arguments: &[&str], environment: &[(&str, &str)]| {
         let mut command = users_command();
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {

@@ -123,7 +123,7 @@ fn files(desk: &Desk) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_row_that_is_wrong_is_told_by_line_field_and_reason_without_what_it_holds() {
+async fn a_wrong_row_is_reported_by_line_field_and_reason() {
     let desk = Desk::start().await;
     let good = json!({ "FirstName": "Ann", "LastName": "Archer", "Email": "ann@example.com" });
     let row = |field: &str, value: Value| {
@@ -402,7 +402,7 @@ async fn finish(child: Child) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_that_fails_ends_an_import_with_3_and_the_same_command_goes_on() {
+async fn a_failing_table_ends_an_import_with_3_and_it_resumes() {
     let desk = Desk::start().await;
     let file = desk.file("users.csv", &rows(300));
     let calls = Arc::new(AtomicUsize::new(0));
@@ -532,7 +532,7 @@ async fn an_export_is_imported_to_the_same_table() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_of_a_table_that_is_not_right_says_what_it_leaves_out() {
+async fn an_export_says_what_it_leaves_out_of_a_damaged_table() {
     let desk = Desk::start().await;
     let orphan = json!({ "PK": { "S": "USER#kp_gone" }, "SK": { "S": format!("MEMBERSHIP#{ACME}") },
         "JoinedAt": { "S": "2026-01-01T00:00:00Z" }, "AddedBy": { "S": JANE } });
@@ -562,7 +562,7 @@ async fn a_file_that_is_none_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_far_an_import_is_is_told_in_lines_where_there_is_no_terminal() {
+async fn without_a_terminal_progress_is_reported_in_lines() {
     let desk = Desk::start().await;
     let file = desk.file("users.csv", &rows(250));
     let output = desk.cli.run(&["import", &file, "--dry-run"]).await;

@@ -423,7 +423,7 @@ async fn users_without_names_follow_an_option() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_is_no_formula_to_a_spreadsheet_and_comes_back_as_it_was() {
+async fn an_export_holds_no_formula_and_comes_back_unchanged() {
     let desk = Desk::start().await;
     let row = |n: u8, first: &str, phone: &str| {
         json!({ "UserId": format!("kp_{n}"), "FirstName": first, "LastName": "L", "Email": format!("f{n}@example.com"),
