@@ -20,6 +20,7 @@
 //! | run over every endpoint | [`rows`](crate::endpoints::rows) |
 //! | run the command `users` | [`command_line`](crate::tooling::command_line) |
 //! | try many inputs | [`property::check`] |
+//! | know the right answer to any order of requests | [`reference`] |
 //! | run on another table engine | [`engine`] |
 
 mod answer;
@@ -29,6 +30,7 @@ mod invocation;
 pub mod key_pairs;
 mod process;
 pub mod property;
+pub mod reference;
 mod world;
 
 pub use answer::Answer;

@@ -1,6 +1,6 @@
 //! Tenants: two organizations whose ids look alike and users in one, both or none of them. Every
-//! endpoint is asked by every caller about every user, and every answer held against [`Platform`], a
-//! model of the document that knows nothing of the code. Of whom a caller's organization does not
+//! endpoint is asked by every caller about every user, and every answer held against the reference
+//! [`Model`]. Of whom a caller's organization does not
 //! know, the answer, its headers and the calls to the table are those of a user who does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shared::App;
 use users::local::ENDPOINTS;
 
+use crate::harness::reference::{Account, Due, Membership, Model, pair};
 use crate::harness::{Answer, Invocation, World, app, endpoint, text};
 use crate::security::policies::Policies;
 
@@ -30,23 +31,8 @@ const LOOK_ALIKES: [Organizations; 3] = [
 /// Where users live who are neither in A nor in B.
 const ELSEWHERE: &str = "org_elsewhere";
 
-/// The platform as the document has it.
-#[derive(Default)]
-struct Platform {
-    organizations: BTreeSet<String>,
-    people: BTreeMap<String, Person>,
-}
-
-#[derive(Default)]
-struct Person {
-    first_name: String,
-    email: String,
-    preferred_email: Option<String>,
-    phone_number: Option<String>,
-    memberships: BTreeSet<String>,
-    /// By organization.
-    customer_numbers: BTreeMap<String, String>,
-}
+/// When everybody joined.
+const JOINED_AT: &str = "2026-01-01T00:00:00Z";
 
 #[derive(Clone)]
 struct Caller {
@@ -66,116 +52,37 @@ enum Request {
     Associations(String),
 }
 
-/// The answer that is due: a status, and the body of a success.
-type Due = (u16, Option<Value>);
-
-impl Platform {
-    fn due(&self, caller: &Caller, request: &Request) -> Due {
-        let role = match request {
-            Request::Exists(email) => {
-                return (200, Some(json!({ "UserExists": self.by_email(email).is_some() })));
-            }
-            Request::Profile => "Customer",
-            _ => "Admin",
-        };
-        if caller.role != role {
-            return (403, None);
+/// What is due by the reference model, which changes as the service does; a new account gets the id.
+fn due(model: &mut Model, caller: &Caller, request: &Request, new_id: &str) -> Due {
+    let role = match request {
+        Request::Exists(email) => return (200, json!({ "UserExists": model.exists(email) })),
+        Request::Profile => "Customer",
+        _ => "Admin",
+    };
+    if caller.role != role {
+        return (403, Value::Null);
+    }
+    let Caller { user, organization, .. } = caller;
+    match request {
+        Request::Exists(_) => unreachable!(),
+        Request::Profile => model.profile(user, organization),
+        Request::Organizations => model.organizations_of(user, None),
+        Request::Association(target) => model.association(target, organization),
+        Request::Associations(target) => model.associations_of(target, organization),
+        Request::Create(email) => {
+            let membership = Membership { added_by: user.clone(), joined_at: JOINED_AT.into() };
+            let new = || {
+                let account = Account {
+                    first_name: "New".into(),
+                    last_name: "One".into(),
+                    email: email.clone(),
+                    has_password: true,
+                    ..Account::default()
+                };
+                (new_id.into(), account)
+            };
+            model.create(organization, email, membership, new)
         }
-        let organization = &caller.organization;
-        match request {
-            Request::Exists(_) => unreachable!(),
-            Request::Profile => match self.people.get(&caller.user) {
-                Some(person) if person.memberships.contains(organization) => {
-                    let email = person.preferred_email.as_ref().unwrap_or(&person.email);
-                    (200, Some(person.fields(email)))
-                }
-                _ => (404, None),
-            },
-            Request::Organizations => match self.people.get(&caller.user) {
-                Some(person) => {
-                    let organizations: Vec<_> = person
-                        .memberships
-                        .iter()
-                        .map(|id| json!({ "OrganizationId": id, "Name": format!("Name of {id}"), "Slug": "slug" }))
-                        .collect();
-                    (200, Some(json!({ "Organizations": organizations })))
-                }
-                None => (400, None),
-            },
-            Request::Association(user) => {
-                let number = self.people.get(user).and_then(|one| one.customer_numbers.get(organization));
-                number.map_or((404, None), |number| (200, Some(association(user, organization, number))))
-            }
-            Request::Associations(user) if self.knows(organization, user) => {
-                let numbers = &self.people[user].customer_numbers;
-                let all =
-                    numbers.iter().map(|(organization, number)| association(user, organization, number));
-                (200, Some(all.collect()))
-            }
-            Request::Associations(_) => (200, Some(json!([]))),
-            Request::Create(_) if !self.organizations.contains(organization) => (400, None),
-            Request::Create(email) => match self.by_email(email) {
-                Some((_, person)) => (200, Some(person.fields(&person.email))),
-                None => (201, Some(Person::created(email).fields(email))),
-            },
-        }
-    }
-
-    fn by_email(&self, email: &str) -> Option<(&String, &Person)> {
-        self.people.iter().find(|(_, person)| person.email == email)
-    }
-
-    /// Whether an organization knows a user: by a membership or a customer association.
-    fn knows(&self, organization: &str, user: &str) -> bool {
-        self.people.get(user).is_some_and(|person| {
-            person.memberships.contains(organization) || person.customer_numbers.contains_key(organization)
-        })
-    }
-}
-
-fn association(user: &str, organization: &str, number: &str) -> Value {
-    json!({ "UserId": user, "CustomerNumber": number, "OrganizationId": organization })
-}
-
-impl Person {
-    fn created(email: &str) -> Self {
-        Self { first_name: "New".into(), email: email.into(), ..Self::default() }
-    }
-
-    /// What the table holds of it (docs/architecture.md), put there past the code.
-    fn items(&self, id: &str) -> Vec<Value> {
-        let item = |partition: String, sort: String, attributes: &[(&str, &str)]| {
-            let mut item = json!({ "PK": { "S": partition }, "SK": { "S": sort } });
-            for (name, value) in attributes {
-                item[*name] = json!({ "S": value });
-            }
-            item
-        };
-        let of_user = |sort: String, attributes: &[_]| item(format!("USER#{id}"), sort, attributes);
-        let mut profile =
-            vec![("FirstName", &*self.first_name), ("LastName", "One"), ("Email", &*self.email)];
-        profile.extend(self.preferred_email.as_deref().map(|email| ("PreferredEmail", email)));
-        profile.extend(self.phone_number.as_deref().map(|number| ("PhoneNumber", number)));
-        let joined = [("JoinedAt", "2026-01-01T00:00:00Z"), ("AddedBy", "kp_operator")];
-        let mut items = vec![
-            item(format!("EMAIL#{}", self.email), "EMAIL".into(), &[("UserId", id)]),
-            of_user("PROFILE".into(), &profile),
-        ];
-        items.extend(
-            self.memberships
-                .iter()
-                .map(|organization| of_user(format!("MEMBERSHIP#{organization}"), &joined)),
-        );
-        items.extend(self.customer_numbers.iter().map(|(organization, number)| {
-            of_user(format!("CUSTOMER#{organization}"), &[("CustomerNumber", number)])
-        }));
-        items
-    }
-
-    fn fields(&self, email: &str) -> Value {
-        json!({
-            "FirstName": self.first_name, "LastName": "One", "Email": email, "PhoneNumber": self.phone_number,
-        })
     }
 }
 
@@ -229,7 +136,7 @@ struct Seen {
 /// A world with the functions of one instance, whose calls to the table are written down.
 struct Tenants {
     world: World,
-    platform: Platform,
+    model: Model,
     apps: BTreeMap<&'static str, Arc<App>>,
     calls: Arc<Mutex<Vec<String>>>,
     /// The table's items when they were last compared.
@@ -241,40 +148,42 @@ impl Tenants {
     /// user's id begins with the ids of those before.
     async fn start(Organizations { a, b, .. }: &Organizations) -> Self {
         let world = World::start().await;
-        let mut platform = Platform::default();
+        let mut model = Model::default();
         for id in [a, b, ELSEWHERE] {
-            world.put_organization(id, &format!("Name of {id}"), "slug").await;
-            platform.organizations.insert(id.into());
+            model.organizations.insert(id.into(), (format!("Name of {id}"), "slug".into()));
         }
         for bits in 0..16 {
             let has = |bit: usize| bits >> bit & 1 == 1;
             let id = format!("kp_{}", "u".repeat(bits + 1));
-            let mut person = Person {
+            let email = format!("{id}@example.com");
+            let account = Account {
                 first_name: format!("First{bits}"),
-                email: format!("{id}@example.com"),
+                last_name: "One".into(),
+                email: email.clone(),
                 preferred_email: has(3).then(|| format!("preferred_{id}@example.com")),
                 phone_number: has(1).then(|| "911".to_owned()),
-                ..Person::default()
+                created_by: "kp_operator".into(),
+                created_at: JOINED_AT.into(),
+                ..Account::default()
             };
-            for (bit, organization) in [(0, *a), (1, *b)] {
-                if has(bit) {
-                    person.memberships.insert(organization.into());
+            model.add_account(&email, &id, account);
+            let membership = || Membership { added_by: "kp_operator".into(), joined_at: JOINED_AT.into() };
+            for (there, organization) in [(has(0), *a), (has(1), *b), (!has(0) && !has(1), ELSEWHERE)] {
+                if there {
+                    model.memberships.insert(pair(&id, organization), membership());
                 }
-            }
-            if person.memberships.is_empty() {
-                person.memberships.insert(ELSEWHERE.into());
             }
             // What a stranger has elsewhere is nobody's business either.
-            for (there, organization) in [(true, ELSEWHERE), (has(2), a), (has(3), b)] {
+            for (there, organization) in [(true, ELSEWHERE), (has(2), *a), (has(3), *b)] {
                 if there {
-                    person.customer_numbers.insert(organization.into(), format!("C-{organization}-{bits}"));
+                    let number = format!("C-{organization}-{bits}");
+                    model.associations.insert(pair(&id, organization), number);
                 }
             }
-            platform.people.insert(id, person);
         }
-        for items in platform.people.iter().map(|(id, person)| person.items(id)) {
-            let puts: Vec<_> =
-                items.into_iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
+        // Put there past the code.
+        for items in model.items().chunks(25) {
+            let puts: Vec<_> = items.iter().map(|item| json!({ "PutRequest": { "Item": item } })).collect();
             let input = json!({ "RequestItems": { world.table().name(): puts } });
             assert_eq!(world.dynamodb("BatchWriteItem", &input).await["UnprocessedItems"], json!({}));
         }
@@ -301,18 +210,18 @@ impl Tenants {
             apps.insert(endpoint.name, app);
         }
         calls.lock().unwrap().clear();
-        let mut tenants = Self { world, platform, apps, calls, known: BTreeSet::new() };
+        let mut tenants = Self { world, model, apps, calls, known: BTreeSet::new() };
         tenants.known = tenants.items().await;
         tenants
     }
 
     /// Every user's id, and at last one that nobody has.
     fn targets(&self) -> Vec<String> {
-        self.platform.people.keys().cloned().chain(["kp_".to_owned()]).collect()
+        self.model.accounts.keys().cloned().chain(["kp_".to_owned()]).collect()
     }
 
     fn email_of(&self, user: &str) -> String {
-        self.platform.people.get(user).map_or(format!("{user}@example.com"), |person| person.email.clone())
+        self.model.accounts.get(user).map_or(format!("{user}@example.com"), |account| account.email.clone())
     }
 
     async fn send(&self, caller: &Caller, route: &str, invocation: Invocation) -> (Answer, Vec<String>) {
@@ -331,13 +240,13 @@ impl Tenants {
     /// The same of an invocation that is to come to nothing else than the request.
     async fn ask_by(&self, caller: &Caller, request: &Request, invocation: Invocation) -> Seen {
         let (answer, calls) = self.send(caller, request.route(), invocation).await;
-        let (status, body) = self.platform.due(caller, request);
+        let (status, body) = due(&mut self.model.clone(), caller, request, "kp_new");
         let Caller { role, user, organization } = caller;
         let asked = format!("{request:?} by {role} {user} of {organization}");
         assert_eq!(answer.status, status, "{asked}: {answer:?}");
         match body {
-            Some(body) => assert_eq!(answer.json(), body, "{asked}"),
-            None => answer.assert_problem(status),
+            Value::Null => answer.assert_problem(status),
+            body => assert_eq!(answer.json(), body, "{asked}"),
         }
         let headers =
             answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
@@ -351,18 +260,11 @@ impl Tenants {
         let request = Request::Create(email.clone());
         self.ask_by(caller, &request, invocation(&request)).await;
 
-        let organization = &caller.organization;
         let id = self.world.user_id_of(&email).await.unwrap();
-        let mut due: BTreeSet<_> = [(format!("USER#{id}"), format!("MEMBERSHIP#{organization}"))].into();
-        if self.platform.by_email(&email).is_none() {
-            due.insert((format!("USER#{id}"), "PROFILE".into()));
-            due.insert((format!("EMAIL#{email}"), "EMAIL".into()));
-            due.insert((format!("CREDENTIAL#{id}"), "CREDENTIAL".into()));
-        }
-        let person = self.platform.people.entry(id).or_insert_with(|| Person::created(&email));
-        if !person.memberships.insert(organization.clone()) {
-            due.clear();
-        }
+        let known = self.model.items();
+        due(&mut self.model, caller, &request, &id);
+        let added = self.model.items().into_iter().filter(|item| !known.contains(item));
+        let expected: BTreeSet<_> = added.map(|item| (text(&item, "PK"), text(&item, "SK"))).collect();
         let after = self.items().await;
         let before = std::mem::replace(&mut self.known, after.clone());
         assert_eq!(before.difference(&after).collect::<Vec<_>>(), [""; 0], "something was changed");
@@ -373,7 +275,7 @@ impl Tenants {
             }
             (text(&item, "PK"), text(&item, "SK"))
         });
-        assert_eq!(added.collect::<BTreeSet<_>>(), due, "{target}");
+        assert_eq!(added.collect::<BTreeSet<_>>(), expected, "{target}");
     }
 
     /// Fails where the table is not what it was.
@@ -409,8 +311,7 @@ async fn callers_see_what_the_document_gives_and_no_stranger() {
             for user in tenants.targets() {
                 let customer = caller("Customer", &user, organization);
                 let profile = tenants.ask(&customer, &Request::Profile).await;
-                let member = tenants.platform.people.get(&user);
-                if !member.is_some_and(|person| person.memberships.contains(organization)) {
+                if !tenants.model.memberships.contains_key(&pair(&user, organization)) {
                     assert_eq!(profile, nobodys_profile, "{user} {organization}");
                 }
                 let admin = caller("Admin", &user, organization);
@@ -427,7 +328,7 @@ async fn callers_see_what_the_document_gives_and_no_stranger() {
                     let of_role = |target: &String| caller.role == "Admin" || target == STRANGER;
                     for target in tenants.targets().into_iter().filter(of_role) {
                         let seen = tenants.ask(caller, &request(target.clone())).await;
-                        if caller.role == "Customer" || !tenants.platform.knows(organization, &target) {
+                        if caller.role == "Customer" || !tenants.model.knows(organization, &target) {
                             assert_eq!(seen, nobody, "{target} {organization}");
                         }
                     }
@@ -486,7 +387,7 @@ async fn no_input_of_an_admin_reaches_into_another_organization() {
     for organizations in &LOOK_ALIKES {
         let Organizations { a, b, .. } = organizations;
         let mut tenants = Tenants::start(organizations).await;
-        assert!(tenants.platform.knows(b, STRANGER) && !tenants.platform.knows(a, STRANGER));
+        assert!(tenants.model.knows(b, STRANGER) && !tenants.model.knows(a, STRANGER));
         let queries = [
             format!("OrganizationId={b}"),
             format!("organizationId={b}&OrganizationId={a}&OrganizationId={b}"),
@@ -551,9 +452,11 @@ async fn creating_another_organizations_account_shows_four_fields() {
     let mut tenants = Tenants::start(&LOOK_ALIKES[0]).await;
     let (admin, other) = (caller("Admin", "kp_uu", a), caller("Admin", "kp_uuu", b));
     let in_a = caller("Customer", STRANGER, a);
-    let person = &tenants.platform.people[STRANGER];
-    let secrets =
-        [person.preferred_email.clone().unwrap(), STRANGER.to_owned(), person.customer_numbers[*b].clone()];
+    let secrets = [
+        tenants.model.accounts[STRANGER].preferred_email.clone().unwrap(),
+        STRANGER.to_owned(),
+        tenants.model.associations[&pair(STRANGER, b)].clone(),
+    ];
     let views = [Request::Association(STRANGER.into()), Request::Associations(STRANGER.into())];
     let mut of_other = Vec::new();
     for request in &views {
@@ -571,7 +474,7 @@ async fn creating_another_organizations_account_shows_four_fields() {
         let told = format!("{seen:?}").replace(&tenants.email_of(STRANGER), "");
         assert!(!told.contains(&secret), "{secret}: {told}");
     }
-    tenants.platform.people.get_mut(STRANGER).unwrap().memberships.insert((*a).into());
+    tenants.model.memberships.insert(pair(STRANGER, a), Membership::default());
 
     // A's Admins now see what the document gives of a member; of B's own record still nothing.
     assert_eq!(tenants.ask(&admin, &views[0]).await.status, 404);
@@ -600,8 +503,8 @@ async fn the_size_and_state_of_a_strangers_data_show_to_nobody() {
         assert_eq!(tenants.ask(&admin, &Request::Associations(stranger.into())).await, nobody);
     }
     // Who is known by what lies on a later page is known.
-    let person = tenants.platform.people.get_mut(STRANGER).unwrap();
-    person.customer_numbers.extend(many.into_iter().map(|id| (id.clone(), format!("C-{id}-10"))));
+    let numbers = many.into_iter().map(|id| (pair(STRANGER, &id), format!("C-{id}-10")));
+    tenants.model.associations.extend(numbers);
     let in_b = caller("Admin", "kp_uuu", organizations.b);
     tenants.ask(&in_b, &Request::Associations(STRANGER.into())).await;
 }

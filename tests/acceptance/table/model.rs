@@ -1,5 +1,5 @@
-//! Random interleavings of all operations, the command line's among them, held against a model of the
-//! service that is nothing but maps.
+//! Random interleavings of all operations, the command line's among them, held against the
+//! [reference model](crate::harness::reference).
 //!
 //! What clients did is explained by an order of their operations, each between its start and its end,
 //! in which the model gives every answer and comes to hold the very items of the table
@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::clock::Timestamp;
 use shared::model::User;
 use shared::table::{CreateOutcome, NewMembership};
 use users::local::TokenClaims;
 
 use crate::harness::property;
+use crate::harness::reference::{self, Account, HASH, Membership, Pair, pair};
 use crate::harness::{self, ACME, Client, GLOBEX, JANE, JOHN, START, World, text};
 use crate::tooling::command_line;
 
@@ -354,30 +355,11 @@ fn time(millis: i64) -> String {
     format!("2026-01-02T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Account {
-    first_name: String,
-    last_name: &'static str,
-    email: &'static str,
-    preferred_email: Option<String>,
-    phone_number: Option<String>,
-    has_password: bool,
-    created_by: String,
-    created_at: i64,
-}
-
-/// The service, as the contract and the decisions describe it.
+/// The reference model, with a clock and the limiter of one client.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Model {
     now: i64,
-    /// Name and slug, by id.
-    organizations: BTreeMap<&'static str, (String, String)>,
-    accounts: BTreeMap<String, Account>,
-    /// The id of the account that has an address.
-    claims: BTreeMap<usize, String>,
-    /// Who added a user to an organization, and when.
-    memberships: BTreeMap<(String, &'static str), (String, i64)>,
-    associations: BTreeMap<(String, &'static str), String>,
+    service: reference::Model,
     /// When look-ups were admitted.
     admitted: Vec<i64>,
 }
@@ -386,153 +368,122 @@ impl Model {
     /// The demo data.
     fn new() -> Self {
         let now = START.millis();
-        let mut model = Self {
-            now,
-            organizations: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            claims: BTreeMap::new(),
-            memberships: BTreeMap::new(),
-            associations: BTreeMap::new(),
-            admitted: Vec::new(),
-        };
+        let mut service = reference::Model::default();
         for (id, name, slug) in [(ACME, "Acme Corp", "acme-corp"), (GLOBEX, "Globex", "globex")] {
-            model.organizations.insert(id, (name.to_owned(), slug.to_owned()));
+            service.organizations.insert(id.to_owned(), (name.to_owned(), slug.to_owned()));
         }
-        let account = |first: &str, last, address: usize, phone: Option<&str>| Account {
-            first_name: first.to_owned(),
-            last_name: last,
-            email: ADDRESSES[address].normalized,
-            preferred_email: None,
-            phone_number: phone.map(str::to_owned),
-            has_password: false,
-            created_by: JANE.to_owned(),
-            created_at: now,
-        };
-        model.accounts.insert(JANE.to_owned(), account("Jane", "Smith", 0, Some("561-555-1212")));
-        model.accounts.insert(JOHN.to_owned(), account("John", "Doe", 1, None));
-        model.claims = BTreeMap::from([(0, JANE.to_owned()), (1, JOHN.to_owned())]);
+        for (id, first, last, address, phone) in
+            [(JANE, "Jane", "Smith", 0, Some("561-555-1212")), (JOHN, "John", "Doe", 1, None)]
+        {
+            let email = ADDRESSES[address].normalized;
+            let account = Account {
+                first_name: first.to_owned(),
+                last_name: last.to_owned(),
+                email: email.to_owned(),
+                phone_number: phone.map(str::to_owned),
+                created_by: JANE.to_owned(),
+                created_at: time(now),
+                ..Account::default()
+            };
+            service.add_account(email, id, account);
+        }
         for (user, organization) in [(JANE, ACME), (JANE, GLOBEX), (JOHN, ACME)] {
-            model.memberships.insert((user.to_owned(), organization), (JANE.to_owned(), now));
+            service.memberships.insert(pair(user, organization), membership(JANE, now));
         }
         for (organization, number) in [(ACME, "C-10042"), (GLOBEX, "C-20099")] {
-            model.associations.insert((JANE.to_owned(), organization), number.to_owned());
+            service.associations.insert(pair(JANE, organization), number.to_owned());
         }
-        model
+        Self { now, service, admitted: Vec::new() }
     }
 
-    /// What the service answers. `new_ids` are the ids that new accounts get, by their address.
-    fn apply(&mut self, done: &Done, new_ids: &BTreeMap<usize, String>) -> Answer {
+    /// What the service answers. `new_ids` are the ids that new accounts get, by their normalised address.
+    fn apply(&mut self, done: &Done, new_ids: &BTreeMap<&str, String>) -> Answer {
         let Done { operation, number, user, .. } = done;
         let refused = |status| (status, Value::Null);
+        let answer = |(status, body): reference::Due| (status.into(), body);
         let id = |organization: usize| ORGANIZATIONS[organization];
+        let service = &mut self.service;
         match *operation {
-            Create { organization, email, .. } => {
-                if !self.organizations.contains_key(id(organization)) {
-                    return refused(400);
-                }
-                let registered = self.claims.get(&email.0).cloned();
-                let status = if registered.is_some() { 200 } else { 201 };
-                let user = registered.unwrap_or_else(|| self.create(done, new_ids));
-                let joined = self.memberships.entry((user.clone(), id(organization)));
-                joined.or_insert((format!("kp_admin{number}"), self.now));
-                let account = &self.accounts[&user];
-                (status, account.view(account.email))
+            Create { organization, email, phone, password } => {
+                let admin = format!("kp_admin{number}");
+                let new = || {
+                    let account = Account {
+                        first_name: format!("Name {number}"),
+                        last_name: "X".to_owned(),
+                        email: spelled(email).trim().to_owned(),
+                        preferred_email: None,
+                        phone_number: phone.then(|| phone_number(*number)),
+                        has_password: password,
+                        created_by: admin.clone(),
+                        created_at: time(self.now),
+                    };
+                    (new_ids.get(normalized(email)).cloned().unwrap_or_default(), account)
+                };
+                let membership = membership(&admin, self.now);
+                answer(service.create(id(organization), normalized(email), membership, new))
             }
             Import { organization, email } => {
-                if self.claims.contains_key(&email.0) {
+                if service.exists(normalized(email)) {
                     return refused(1);
                 }
-                if !self.organizations.contains_key(id(organization)) {
+                if !service.organizations.contains_key(id(organization)) {
                     return refused(2);
                 }
                 let user = imported(*number);
                 let account = Account {
                     first_name: "Some".to_owned(),
-                    last_name: "One",
-                    email: spelled(email).trim(),
+                    last_name: "One".to_owned(),
+                    email: spelled(email).trim().to_owned(),
                     preferred_email: Some(preferred(*number)),
                     phone_number: Some(phone_number(*number)),
                     has_password: false,
                     created_by: user.clone(),
-                    created_at: self.now,
+                    created_at: time(self.now),
                 };
-                self.claims.insert(email.0, user.clone());
-                self.memberships.insert((user.clone(), id(organization)), (user.clone(), self.now));
-                self.accounts.insert(user, account);
+                service.add_account(normalized(email), &user, account);
+                service.memberships.insert(pair(&user, id(organization)), membership(&user, self.now));
                 refused(0)
             }
-            Profile { organization, .. } => {
-                if !self.memberships.contains_key(&(user.clone(), id(organization))) {
-                    return refused(404);
-                }
-                let account = &self.accounts[user];
-                (200, account.view(account.preferred_email.as_deref().unwrap_or(account.email)))
-            }
+            Profile { organization, .. } => answer(service.profile(user, id(organization))),
             Exists { email } => self.exists(email),
-            Organizations { claim, .. } => {
-                let by_claim = || self.claims.get(&claim?.0);
-                let user = Some(user).filter(|&user| self.accounts.contains_key(user)).or_else(by_claim);
-                let Some(user) = user else { return refused(400) };
-                (200, json!({ "Organizations": self.organizations_of(user, |id| self.organization(id)) }))
-            }
-            Association { organization, .. } => match self.association(user, id(organization)) {
-                Some(association) => (200, association),
-                None => refused(404),
-            },
-            Associations { organization, .. } => {
-                let reader = (user.clone(), id(organization));
-                let known = self.memberships.contains_key(&reader) || self.associations.contains_key(&reader);
-                let all = self.organizations.keys().filter_map(|id| self.association(user, id));
-                (200, all.filter(|_| known).collect())
-            }
+            Organizations { claim, .. } => answer(service.organizations_of(user, claim.map(normalized))),
+            Association { organization, .. } => answer(service.association(user, id(organization))),
+            Associations { organization, .. } => answer(service.associations_of(user, id(organization))),
             PutOrganization { organization } => {
                 let texts = (format!("Name {number}"), format!("slug-{number}"));
-                self.organizations.insert(id(organization), texts);
-                (0, self.organization(id(organization)))
+                service.organizations.insert(id(organization).to_owned(), texts);
+                (0, service.organization(id(organization)))
             }
-            GetOrganization { organization } if self.organizations.contains_key(id(organization)) => {
-                (0, self.organization(id(organization)))
+            GetOrganization { organization } if service.organizations.contains_key(id(organization)) => {
+                (0, service.organization(id(organization)))
             }
             GetOrganization { .. } | CreateTable => refused(1),
-            ListOrganizations => (0, self.organizations.keys().map(|id| self.organization(id)).collect()),
+            ListOrganizations => {
+                (0, service.organizations.keys().map(|id| service.organization(id)).collect())
+            }
             Associate { organization, .. } => {
-                if !self.accounts.contains_key(user) || !self.organizations.contains_key(id(organization)) {
+                let there = service.organizations.contains_key(id(organization));
+                if !there || !service.accounts.contains_key(user) {
                     return refused(1);
                 }
-                let pair = (user.clone(), id(organization));
-                self.associations.insert(pair, customer_number(*number));
-                (0, self.association(user, id(organization)).unwrap())
+                service.associations.insert(pair(user, id(organization)), customer_number(*number));
+                (0, service.association(user, id(organization)).1)
             }
             Dissociate { organization, .. } => {
-                let association = self.association(user, id(organization));
-                self.associations.remove(&(user.clone(), id(organization)));
-                association.map_or(refused(1), |association| (0, association))
+                let (_, association) = service.association(user, id(organization));
+                let removed = service.associations.remove(&pair(user, id(organization)));
+                removed.map_or(refused(1), |_| (0, association))
             }
             GetUser { .. } => self.user(user),
-            FindUser { email } => self.claims.get(&email.0).map_or(refused(1), |user| self.user(user)),
+            FindUser { email } => match service.claims.get(normalized(email)).cloned() {
+                Some(user) => self.user(&user),
+                None => refused(1),
+            },
             StepClock { seconds } => {
                 self.now += seconds * 1000;
                 refused(0)
             }
         }
-    }
-
-    fn create(&mut self, done: &Done, new_ids: &BTreeMap<usize, String>) -> String {
-        let Create { email, phone, password, .. } = done.operation else { unreachable!() };
-        let user = new_ids.get(&email.0).cloned().unwrap_or_default();
-        let account = Account {
-            first_name: format!("Name {}", done.number),
-            last_name: "X",
-            email: spelled(email).trim(),
-            preferred_email: None,
-            phone_number: phone.then(|| phone_number(done.number)),
-            has_password: password,
-            created_by: format!("kp_admin{}", done.number),
-            created_at: self.now,
-        };
-        self.claims.insert(email.0, user.clone());
-        self.accounts.insert(user.clone(), account);
-        user
     }
 
     /// The tenth last admitted look-up must have left the window, or lie beyond where clocks go.
@@ -549,80 +500,28 @@ impl Model {
         let last = last_ten(&self.admitted);
         let gone = last.iter().take_while(|time| !counts(time)).count();
         let quota = format!("\"exists\";r={};t={}", 10 - last.len() + gone, seconds(last[gone]));
-        (200, json!([self.claims.contains_key(&email.0), quota]))
+        (200, json!([self.service.exists(normalized(email)), quota]))
     }
 
-    fn organization(&self, id: &str) -> Value {
-        let (name, slug) = &self.organizations[id];
-        json!({ "OrganizationId": id, "Name": name, "Slug": slug })
-    }
-
-    fn organizations_of(&self, user: &str, show: impl Fn(&str) -> Value) -> Vec<Value> {
-        let joined = self.memberships.keys().filter(|(member, _)| member == user);
-        joined.map(|(_, organization)| show(organization)).collect()
-    }
-
-    fn association(&self, user: &str, organization: &str) -> Option<Value> {
-        let mut all = self.associations.iter();
-        let (_, number) = all.find(|((of, with), _)| of == user && *with == organization)?;
-        Some(json!({ "UserId": user, "CustomerNumber": number, "OrganizationId": organization }))
-    }
-
+    /// What `users user get` prints.
     fn user(&self, id: &str) -> Answer {
-        let Some(account) = self.accounts.get(id) else { return (1, Value::Null) };
-        let mut view = account.view(account.email);
+        let service = &self.service;
+        let Some(account) = service.accounts.get(id) else { return (1, Value::Null) };
+        let mut view = account.view(&account.email);
         view["UserId"] = id.into();
         view["PreferredEmail"] = account.preferred_email.clone().into();
-        view["OrganizationIds"] = self.organizations_of(id, |id| id.into()).into();
+        view["OrganizationIds"] = service.organization_ids_of(id).collect();
         view["HasPassword"] = account.has_password.into();
-        let associations = self.associations.iter().filter(|((user, _), _)| user == id);
-        let view_of = |((_, organization), number): (&(String, &str), &String)| json!({ "OrganizationId": organization, "CustomerNumber": number });
+        let associations = service.associations.iter().filter(|((user, _), _)| user == id);
+        let view_of = |((_, organization), number): (&Pair, &String)| json!({ "OrganizationId": organization, "CustomerNumber": number });
         view["CustomerAssociations"] = associations.map(view_of).collect();
         (0, view)
     }
 
     /// All items that the table must hold, by key, but for what a hash and the keys are.
     fn items(&self) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut put = |partition: String, sort: String, attributes: &[(&str, Option<&str>)]| {
-            let key = [("PK", Some(partition.as_str())), ("SK", Some(sort.as_str()))];
-            let attributes = key.iter().chain(attributes);
-            let attributes =
-                attributes.filter_map(|(name, text)| Some(((*name).to_owned(), json!({ "S": (*text)? }))));
-            items.push(Value::Object(attributes.collect::<Map<_, _>>()));
-        };
-        for (id, (name, slug)) in &self.organizations {
-            put(format!("ORG#{id}"), "ORG".to_owned(), &[("Name", Some(name)), ("Slug", Some(slug))]);
-        }
-        for (address, id) in &self.claims {
-            let partition = format!("EMAIL#{}", ADDRESSES[*address].normalized);
-            put(partition, "EMAIL".to_owned(), &[("UserId", Some(id))]);
-        }
-        for (id, account) in &self.accounts {
-            let attributes = [
-                ("FirstName", Some(account.first_name.as_str())),
-                ("LastName", Some(account.last_name)),
-                ("Email", Some(account.email)),
-                ("PreferredEmail", account.preferred_email.as_deref()),
-                ("PhoneNumber", account.phone_number.as_deref()),
-                ("CreatedBy", Some(&account.created_by)),
-                ("CreatedAt", Some(&time(account.created_at))),
-            ];
-            put(format!("USER#{id}"), "PROFILE".to_owned(), &attributes);
-            if account.has_password {
-                let hash = [("PasswordHash", Some(HASH))];
-                put(format!("CREDENTIAL#{id}"), "CREDENTIAL".to_owned(), &hash);
-            }
-        }
-        for ((user, organization), (by, at)) in &self.memberships {
-            let attributes = [("AddedBy", Some(by.as_str())), ("JoinedAt", Some(&time(*at)))];
-            put(format!("USER#{user}"), format!("MEMBERSHIP#{organization}"), &attributes);
-        }
-        for ((user, organization), number) in &self.associations {
-            let attributes = [("CustomerNumber", Some(number.as_str()))];
-            put(format!("USER#{user}"), format!("CUSTOMER#{organization}"), &attributes);
-        }
-        put("SIGNING_KEYS".to_owned(), "SIGNING_KEYS".to_owned(), &[]);
+        let mut items = self.service.items();
+        items.push(json!({ "PK": { "S": "SIGNING_KEYS" }, "SK": { "S": "SIGNING_KEYS" } }));
         items.extend(self.count());
         items.sort_by_key(|item| [text(item, "PK"), text(item, "SK")]);
         items
@@ -641,17 +540,13 @@ impl Model {
     }
 }
 
-impl Account {
-    fn view(&self, email: &str) -> Value {
-        json!({
-            "FirstName": self.first_name, "LastName": self.last_name, "Email": email,
-            "PhoneNumber": self.phone_number,
-        })
-    }
+fn membership(added_by: &str, joined_at: i64) -> Membership {
+    Membership { added_by: added_by.to_owned(), joined_at: time(joined_at) }
 }
 
-/// In place of every hash.
-const HASH: &str = "$argon2id$";
+fn normalized((address, _): Email) -> &'static str {
+    ADDRESSES[address].normalized
+}
 
 /// The table's items as [`Model::items`] shows them.
 async fn items(world: &World) -> Vec<Value> {
@@ -669,7 +564,7 @@ async fn items(world: &World) -> Vec<Value> {
 /// Looks for an order of what was done that the model explains.
 struct Search<'a> {
     done: &'a [Done],
-    new_ids: BTreeMap<usize, String>,
+    new_ids: BTreeMap<&'static str, String>,
     items: Vec<Value>,
     /// Which were ordered, and what they came to: in vain.
     seen: HashSet<(u64, Model)>,
@@ -720,9 +615,9 @@ async fn assert_explained(clients: Vec<Vec<Operation>>) {
     let done: Vec<_> = join_all(workers).await.into_iter().flatten().collect();
 
     let mut new_ids = BTreeMap::new();
-    for (n, address) in ADDRESSES.iter().enumerate() {
-        if let Some(id) = world.user_id_of(address.normalized).await {
-            new_ids.insert(n, id);
+    for Address { normalized, .. } in ADDRESSES {
+        if let Some(id) = world.user_id_of(normalized).await {
+            new_ids.insert(normalized, id);
         }
     }
     let items = items(&world).await;
