@@ -36,6 +36,11 @@ pub enum ErrorKind {
         /// The largest body allowed, in bytes.
         limit: usize,
     },
+    /// The `Authorization` header is larger than this many bytes.
+    HeaderTooLarge {
+        /// The largest header allowed, in bytes.
+        limit: usize,
+    },
     /// The body is not of the one media type that is understood.
     MediaTypeUnsupported,
     /// The client has sent as many requests as its window allows.

@@ -17,7 +17,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response, Error> {
-    let email: Email = request.query()?.required("Email")?;
+    let email: Email = request.parameter("Email")?;
     let user_exists = app.table.user_id_of(&email).await?.is_some();
     Response::ok(&Existence { user_exists })
 }

@@ -18,7 +18,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     let organization_id = admin.organization_id()?;
-    let user_id: UserId = request.query()?.required("UserId")?;
+    let user_id: UserId = request.parameter("UserId")?;
 
     let association = app.table.customer_association(&user_id, organization_id).await?;
     let association = association.ok_or_else(Error::not_found)?;

@@ -4,7 +4,7 @@
 //! One read of the table, [`shared::table::Table::member`]: who is no member has no profile there.
 
 use shared::auth::{Caller, Policy};
-use shared::http::{Request, Response, UserView};
+use shared::http::{Response, UserView};
 use shared::{Access, App, Endpoint, Error};
 
 /// Requires the Customer role.
@@ -12,12 +12,11 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "get-profile",
     method: "GET",
     path: "/api/users/profile",
-    access: Access::Role(Policy::Customer, |app, customer, request| Box::pin(handle(app, customer, request))),
+    access: Access::Role(Policy::Customer, |app, customer, _| Box::pin(handle(app, customer))),
 };
 
-async fn handle(app: &App, customer: &Caller, request: &Request) -> Result<Response, Error> {
+async fn handle(app: &App, customer: &Caller) -> Result<Response, Error> {
     let (user_id, organization_id) = (customer.user_id()?, customer.organization_id()?);
-    request.query()?;
 
     let user = app.table.member(user_id, organization_id).await?.ok_or_else(Error::not_found)?;
     Response::ok(&UserView::with_preferred_email(&user))

@@ -19,7 +19,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
     let organization_id = admin.organization_id()?;
-    let user_id: UserId = request.query()?.required("UserId")?;
+    let user_id: UserId = request.parameter("UserId")?;
 
     let associations = app.table.customer_associations(&user_id, organization_id, LIST_BUDGET).await?;
     let associations: Vec<_> = associations.iter().map(CustomerAssociationView::of).collect();

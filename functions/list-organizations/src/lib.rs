@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 use shared::auth::{Caller, Policy};
-use shared::http::{LIST_BUDGET, Request, Response};
+use shared::http::{LIST_BUDGET, Response};
 use shared::model::{Organization, OrganizationId};
 use shared::{Access, App, Endpoint, Error};
 
@@ -15,12 +15,10 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-organizations",
     method: "GET",
     path: "/api/users/organizations",
-    access: Access::Role(Policy::Admin, |app, admin, request| Box::pin(handle(app, admin, request))),
+    access: Access::Role(Policy::Admin, |app, admin, _| Box::pin(handle(app, admin))),
 };
 
-async fn handle(app: &App, admin: &Caller, request: &Request) -> Result<Response, Error> {
-    request.query()?;
-
+async fn handle(app: &App, admin: &Caller) -> Result<Response, Error> {
     let organization_ids = organization_ids(app, admin).await?;
     let organizations = app.table.organizations(&organization_ids, LIST_BUDGET).await?;
     Response::ok(&Organizations { organizations: organizations.iter().map(OrganizationView::of).collect() })

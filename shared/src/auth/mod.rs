@@ -13,7 +13,7 @@ mod unique_names;
 
 pub use claim_path::ClaimPath;
 pub use claims::{Caller, ClaimNames, OrganizationSource};
-pub use jws::{Jws, MAX_TOKEN_BYTES};
+pub use jws::Jws;
 pub use policy::{Policy, RoleNames};
 pub use rules::{AudienceClaim, TokenRules, TokenType};
 pub use settings::TokenSettings;

@@ -31,9 +31,12 @@ impl TokenVerifier {
     /// The bearer of the token in an `Authorization` header.
     ///
     /// # Errors
-    /// [`ErrorKind::TokenMissing`] or [`ErrorKind::TokenInvalid`]; [`ErrorKind::Unavailable`] if there are no
-    /// signing keys and none can be read.
+    /// [`ErrorKind::TokenMissing`] or [`ErrorKind::TokenInvalid`]; [`ErrorKind::Invalid`] if the header was sent
+    /// more than once, [`ErrorKind::HeaderTooLarge`] if it is too large; [`ErrorKind::Unavailable`] if there are
+    /// no signing keys and none can be read.
     ///
+    /// [`ErrorKind::Invalid`]: crate::error::ErrorKind::Invalid
+    /// [`ErrorKind::HeaderTooLarge`]: crate::error::ErrorKind::HeaderTooLarge
     /// [`ErrorKind::TokenMissing`]: crate::error::ErrorKind::TokenMissing
     /// [`ErrorKind::TokenInvalid`]: crate::error::ErrorKind::TokenInvalid
     /// [`ErrorKind::Unavailable`]: crate::error::ErrorKind::Unavailable
@@ -78,12 +81,38 @@ impl TokenVerifier {
     }
 }
 
+/// The maximum size of the `Authorization` header, in bytes: what API Gateway's HTTP APIs let through of all
+/// headers together ("Quotas and important notes" of API Gateway).
+const MAX_AUTHORIZATION_BYTES: usize = 10 * 1024;
+
 /// The token of an `Authorization` header (RFC 6750, section 2.1). The scheme's case is free
 /// (RFC 9110, section 11.1).
+///
+/// A header that was sent more than once makes the request malformed (RFC 6750, section 3.1).
 fn bearer_token(authorization: Option<&str>) -> Result<&str, Error> {
     let authorization = authorization.ok_or(ErrorKind::TokenMissing)?;
+    if authorization.len() > MAX_AUTHORIZATION_BYTES {
+        return Err(ErrorKind::HeaderTooLarge { limit: MAX_AUTHORIZATION_BYTES }.into());
+    }
+    if is_several(authorization) {
+        return Err(Error::invalid("Authorization", "Authorization must be given once."));
+    }
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token),
         _ => Err(Error::token_invalid("the Authorization header is not one of a bearer token")),
     }
+}
+
+/// Whether an `Authorization` header is several, of which one is a bearer token's. API Gateway joins the lines of
+/// a header with commas; no token has a comma.
+fn is_several(authorization: &str) -> bool {
+    let scheme = |line: &'_ str| line.split_once(' ').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let lines = || authorization.split(',').map(str::trim);
+    let is_line = |line: &&str| {
+        let scheme = scheme(line);
+        line.is_empty() || !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphabetic())
+    };
+    authorization.contains(',')
+        && lines().any(|line| scheme(line) == "bearer")
+        && lines().filter(is_line).count() > 1
 }

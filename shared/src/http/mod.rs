@@ -8,6 +8,6 @@ mod view;
 
 pub use member::Member;
 pub(crate) use request::NotBase64;
-pub use request::{BodyFields, MAX_BODY_BYTES, Query, RawQuery, Request};
+pub use request::{BodyFields, MAX_BODY_BYTES, RawQuery, Request};
 pub use response::{LIST_BUDGET, Response};
 pub use view::{CustomerAssociationView, UserView};

@@ -40,7 +40,10 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::NotFound => (404, rfc9110!("15.5.5"), "Not Found"),
         ErrorKind::BodyTooLarge { .. } => (413, rfc9110!("15.5.14"), "Content Too Large"),
         ErrorKind::MediaTypeUnsupported => (415, rfc9110!("15.5.16"), "Unsupported Media Type"),
-        // 429 is not in RFC 9110: it comes from RFC 6585.
+        // 429 and 431 are not in RFC 9110: they come from RFC 6585.
+        ErrorKind::HeaderTooLarge { .. } => {
+            (431, "https://tools.ietf.org/html/rfc6585#section-5", "Request Header Fields Too Large")
+        }
         ErrorKind::RateLimited { .. } => {
             (429, "https://tools.ietf.org/html/rfc6585#section-4", "Too Many Requests")
         }
@@ -67,6 +70,9 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
             Some("Too many requests. Wait as many seconds as the header `Retry-After` says.".into())
         }
         ErrorKind::BodyTooLarge { limit } => Some(format!("The body may have at most {limit} bytes.").into()),
+        ErrorKind::HeaderTooLarge { limit } => {
+            Some(format!("The header `Authorization` may have at most {limit} bytes.").into())
+        }
         ErrorKind::MediaTypeUnsupported => Some("The body must be application/json in UTF-8.".into()),
         ErrorKind::AnswerTooLarge => Some("The list is too long for one answer.".into()),
         ErrorKind::Unavailable => Some("The same request may succeed later.".into()),

@@ -1,6 +1,6 @@
 //! A request, read strictly.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -105,16 +105,25 @@ impl Request {
         self.authorization.as_deref()
     }
 
-    /// The parameters of the query string, percent-decoded (RFC 3986, section 2.1).
+    /// A parameter of the query string that must be given, once; percent-decoded (RFC 3986, section 2.1).
     ///
-    /// A `+` is a plus: `Email=jane+tag@example.com` is what it says.
-    pub fn query(&self) -> Result<Query, Error> {
-        let mut parameters = BTreeMap::<String, Vec<String>>::new();
-        for pair in self.raw_query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.entry(percent_decoded(name)?).or_default().push(percent_decoded(value)?);
+    /// Names are case-sensitive. A `+` is a plus: `Email=jane+tag@example.com` is what it says. Other parameters
+    /// are ignored, even if they are badly encoded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], which names the parameter.
+    pub fn parameter<T: FromStr<Err = Invalid>>(&self, name: &'static str) -> Result<T, Error> {
+        let invalid = |why: &str| Error::invalid(name, format_args!("{name} {why}."));
+        let pairs = self.raw_query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut values = pairs
+            .filter(|(known, _)| percent_decoded(known).as_deref() == Some(name))
+            .map(|(_, value)| value);
+        let value = values.next().ok_or_else(|| invalid("is required"))?;
+        if values.next().is_some() {
+            return Err(invalid("must be given once"));
         }
-        Ok(Query(parameters))
+        let text = percent_decoded(value).ok_or_else(|| invalid("must be percent-encoded UTF-8"))?;
+        text.parse().map_err(|why: Invalid| invalid(&why.to_string()))
     }
 
     /// The body, a JSON object (RFC 8259), as a type whose fields are its members.
@@ -171,35 +180,18 @@ fn is_json(content_type: &str) -> bool {
             .all(|charset| charset == "utf-8" || charset == "utf8")
 }
 
-fn percent_decoded(text: &str) -> Result<String, Error> {
+/// `None` if a `%` is not followed by two hexadecimal digits, or the octets are not UTF-8.
+fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|&b| b == b'%') {
         match rest.get(at + 1..at + 3) {
             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {
                 rest = rest.get(at + 3..).unwrap_or(&[]);
             }
-            _ => return Err(bad_query()),
+            _ => return None,
         }
     }
-    Ok(percent_decode_str(text).decode_utf8().map_err(|_| bad_query())?.into_owned())
-}
-
-fn bad_query() -> Error {
-    Error::invalid("query", "The query string is not percent-encoded UTF-8.")
-}
-
-/// The parameters of a query string. Names are case-sensitive; unknown ones are ignored.
-pub struct Query(BTreeMap<String, Vec<String>>);
-
-impl Query {
-    /// A parameter that must be given, once.
-    pub fn required<T: FromStr<Err = Invalid>>(&self, name: &'static str) -> Result<T, Error> {
-        match self.0.get(name).map(Vec::as_slice) {
-            None | Some([]) => Err(Error::invalid(name, format_args!("{name} is required."))),
-            Some([text]) => text.parse().map_err(|why| Error::invalid(name, format_args!("{name} {why}."))),
-            Some(_) => Err(Error::invalid(name, format_args!("{name} must be given once."))),
-        }
-    }
+    percent_decode_str(text).decode_utf8().ok()
 }
 
 /// Reads the members of a body into their types and gathers everything that is wrong.
@@ -273,7 +265,7 @@ mod tests {
     }
 
     fn query(raw: &str) -> Result<Email, Error> {
-        request(raw, None, "").query()?.required("Email")
+        request(raw, None, "").parameter("Email")
     }
 
     fn fields(error: &Error) -> Vec<(&str, &str)> {
@@ -285,9 +277,13 @@ mod tests {
 
     #[test]
     fn a_query_is_percent_decoded() {
-        for raw in
-            ["Email=jane%40x.com", "a&Email=jane@x.com&b=", "&&Email=%6aane@x.com", "%45mail=jane%40x.com"]
-        {
+        for raw in [
+            "Email=jane%40x.com",
+            "a&Email=jane@x.com&b=",
+            "&&Email=%6aane@x.com",
+            "%45mail=jane%40x.com",
+            "%=1&Email=jane@x.com&x=%ff",
+        ] {
             assert_eq!(query(raw).unwrap().as_str(), "jane@x.com", "{raw}");
         }
         assert_eq!(query("Email=jane+tag@x.com").unwrap().as_str(), "jane+tag@x.com");
@@ -303,11 +299,11 @@ mod tests {
             ("Email=", "Email", "Email must be a valid e-mail address."),
             ("Email=a@x.com&Email=b@x.com", "Email", "Email must be given once."),
             ("Email=a@x.com,b@x.com", "Email", "Email must be a valid e-mail address."),
-            ("Email=%", "query", "The query string is not percent-encoded UTF-8."),
-            ("Email=%4", "query", "The query string is not percent-encoded UTF-8."),
-            ("Email=%zz", "query", "The query string is not percent-encoded UTF-8."),
-            ("Email=%ff", "query", "The query string is not percent-encoded UTF-8."),
-            ("%=1&Email=a@x.com", "query", "The query string is not percent-encoded UTF-8."),
+            ("Email=%", "Email", "Email must be percent-encoded UTF-8."),
+            ("Email=%4", "Email", "Email must be percent-encoded UTF-8."),
+            ("Email=%zz", "Email", "Email must be percent-encoded UTF-8."),
+            ("Email=%ff", "Email", "Email must be percent-encoded UTF-8."),
+            ("Email=%ff&Email=a@x.com", "Email", "Email must be given once."),
         ] {
             assert_eq!(fields(&query(raw).unwrap_err()), [(field, message)], "{raw}");
         }

@@ -219,7 +219,7 @@ fn media_type(content_type: &str) -> String {
 }
 
 fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8().unwrap().into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 pub fn to_json(yaml: &Yaml) -> Value {
@@ -291,7 +291,8 @@ async fn every_status_of_every_operation_is_answered() {
                 (200, _) => right,
                 (201, _) => right.body(&body("new@example.com")),
                 (400, "create-user") => right.body("{"),
-                (400, _) => right.query("%"),
+                (400, "check-user-exists") => right.query("Email=%"),
+                (400, _) => right.bearer("Bearer x,Bearer y"),
                 (401, _) => right.bearer("Bearer x"),
                 (403, _) => right.bearer(&world.bearer("SalesRep", JANE, ACME)),
                 (404, "get-profile") => right.bearer(&world.bearer(role, "kp_nobody", ACME)),
@@ -304,6 +305,7 @@ async fn every_status_of_every_operation_is_answered() {
                     }
                     right.at_address("192.0.2.1")
                 }
+                (431, _) => right.bearer(&format!("Bearer {}", "x".repeat(10 * 1024))),
                 (500, "check-user-exists") => right.at_address("no address"),
                 (500, _) => {
                     Invocation::of(Endpoint { access: Access::Public(|_, _| panic!("a defect")), ..endpoint })

@@ -50,8 +50,9 @@ async fn is_404_without_a_user_record_or_for_another_organization() {
 async fn is_400_for_a_malformed_request() {
     let world = World::start().await;
     let customer = world.bearer("Customer", JANE, ACME);
-    let answer = world.get("/api/users/profile?x=%zz").bearer(customer).send().await;
-    answer.assert_invalid(&["query"]);
+    let twice = world.get(PATH).bearer(&customer).line("authorization", &customer);
+    let answer = twice.send().await;
+    answer.assert_invalid(&["Authorization"]);
     insta::assert_json_snapshot!(answer.stable_json());
 }
 

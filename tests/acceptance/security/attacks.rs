@@ -28,6 +28,10 @@ use crate::tooling::doctor::assert_explained;
 pub enum Outcome {
     /// 401.
     Refused,
+    /// 400: the request is malformed.
+    Malformed,
+    /// 431.
+    TooLarge,
     /// 401 where the endpoint reads this claim, elsewhere what a good token gets.
     RefusedWhereRead(&'static str),
     /// 403.
@@ -347,6 +351,8 @@ fn told(answer: &Answer) -> Told {
 /// What a token gets that is malformed, that lacks the role, that is good.
 struct Answers {
     refused: Told,
+    malformed: Told,
+    too_large: Told,
     forbidden: Told,
     accepted: Told,
 }
@@ -357,16 +363,28 @@ impl Answers {
         let refused = ask("x").await;
         refused.assert_problem(401);
         assert_eq!(refused.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        let malformed = ask("x,Bearer x").await;
+        malformed.assert_invalid(&["Authorization"]);
+        let too_large = ask(&"x".repeat(10 * 1024)).await;
+        too_large.assert_problem(431);
         let forbidden = ask(&stage.good("SalesRep")).await;
         forbidden.assert_problem(403);
         let accepted = ask(&stage.good(row.role.unwrap())).await;
         accepted.assert_ok(row.status);
-        Self { refused: told(&refused), forbidden: told(&forbidden), accepted: told(&accepted) }
+        Self {
+            refused: told(&refused),
+            malformed: told(&malformed),
+            too_large: told(&too_large),
+            forbidden: told(&forbidden),
+            accepted: told(&accepted),
+        }
     }
 
     fn expected(&self, row: &Row, outcome: Outcome) -> &Told {
         match outcome {
             Outcome::Refused => &self.refused,
+            Outcome::Malformed => &self.malformed,
+            Outcome::TooLarge => &self.too_large,
             Outcome::RefusedWhereRead(claim) if row.reads.contains(&claim) => &self.refused,
             Outcome::Forbidden => &self.forbidden,
             Outcome::Accepted(_) | Outcome::RefusedWhereRead(_) => &self.accepted,
@@ -442,6 +460,8 @@ async fn the_table_of_attacks_is_the_one_that_is_written_down() {
             cases += tries * attack.ways().len() * secured;
             let answer = match attack.outcome {
                 Outcome::Refused => "401".to_owned(),
+                Outcome::Malformed => "400".to_owned(),
+                Outcome::TooLarge => "431".to_owned(),
                 Outcome::RefusedWhereRead(claim) => format!("401 where `{claim}` is read"),
                 Outcome::Forbidden => "403".to_owned(),
                 Outcome::Accepted(why) => format!("accepted: {why}"),

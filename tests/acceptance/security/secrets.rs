@@ -201,8 +201,11 @@ async fn answers_and_logs_hold_only_what_the_document_gives() {
                 asked.due(400, &[], right(endpoint).bearer(&nowhere)).await;
             }
         }
-        if endpoint.method == "GET" {
-            asked.ask(400, &[], right(endpoint).query(&format!("{PASSWORD}=%zz{EMAIL}"))).await;
+        if endpoint.takes_token() {
+            let twice = format!("Bearer {EMAIL}, Bearer {PASSWORD}");
+            asked.due(400, &[], right(endpoint).bearer(&twice)).await;
+        } else {
+            asked.ask(400, &[], right(endpoint).query(&format!("Email=%zz{EMAIL}{PASSWORD}"))).await;
         }
     }
     for row in rows().iter().filter(|row| row.query.starts_with("UserId=")) {

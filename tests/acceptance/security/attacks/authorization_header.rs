@@ -7,14 +7,14 @@ const TRIMMED: Outcome =
     Outcome::Accepted("HTTP itself takes white space around a value away (RFC 9110, section 5.5)");
 
 pub fn all(stage: &Stage, role: &str) -> Vec<Attack> {
-    use Outcome::Refused;
+    use Outcome::{Malformed, Refused};
     use Way::{Both, Event, Http};
     let token = stage.good(role);
     let good = format!("Bearer {token}");
     let row = |name: &str, outcome, way, value: &str| {
         Attack::by_header(name, outcome, way, &[&value.replace("TOKEN", &token)])
     };
-    let lines = |name: &str, lines: &[&str]| Attack::by_header(name, Refused, Both, lines);
+    let lines = |name: &str, lines: &[&str]| Attack::by_header(name, Malformed, Both, lines);
     vec![
         row("`bearer` in lower case", SCHEME, Both, "bearer TOKEN"),
         row("`BEARER` in upper case", SCHEME, Both, "BEARER TOKEN"),
@@ -50,8 +50,8 @@ pub fn all(stage: &Stage, role: &str) -> Vec<Attack> {
         row("`token=`", Refused, Both, "Bearer token=TOKEN"),
         row("a parameter behind the token", Refused, Both, "Bearer TOKEN realm=\"x\""),
         row("a semicolon behind the token", Refused, Both, "Bearer TOKEN;"),
-        row("two tokens with a comma", Refused, Both, "Bearer TOKEN,Bearer TOKEN"),
-        row("two tokens with a comma and a space", Refused, Both, "Bearer TOKEN, Bearer TOKEN"),
+        row("two tokens with a comma", Malformed, Both, "Bearer TOKEN,Bearer TOKEN"),
+        row("two tokens with a comma and a space", Malformed, Both, "Bearer TOKEN, Bearer TOKEN"),
         row("two tokens with a space", Refused, Both, "Bearer TOKEN TOKEN"),
         lines("two headers, the same", &[&good, &good]),
         lines("two headers, the second of another scheme", &[&good, "Basic eDp5"]),

@@ -145,7 +145,7 @@ pub fn issuers_and_audiences(stage: &Stage, role: &str) -> Vec<Attack> {
 
 /// Roles that look like the one that is demanded.
 pub fn roles(stage: &Stage, role: &str) -> Vec<Attack> {
-    use Outcome::{Accepted, Forbidden, Refused};
+    use Outcome::{Accepted, Forbidden, TooLarge};
     const AMONG: Outcome = Accepted("the role is among them, exactly spelled");
     let first = role.chars().next().unwrap();
     let rest = &role[1..];
@@ -201,17 +201,17 @@ pub fn roles(stage: &Stage, role: &str) -> Vec<Attack> {
         ("a prefix", Forbidden, json!(role[..role.len() - 1])),
         ("an asterisk", Forbidden, json!("*")),
         ("a pattern", Forbidden, json!(".*")),
-        ("10,000 roles, the right one among them", Refused, {
+        ("10,000 roles, the right one among them", TooLarge, {
             let mut roles = vec![json!("SalesRep"); 9999];
             roles.push(json!(role));
             json!(roles)
         }),
-        ("as many as 8 KiB hold, the right one last", AMONG, {
-            let mut roles = vec![json!(0); 2800];
+        ("as many as 10 KiB hold, the right one last", AMONG, {
+            let mut roles = vec![json!(0); 3600];
             roles.push(json!(role));
             json!(roles)
         }),
-        ("as many as 8 KiB hold, without the right one", Forbidden, json!(vec!["x"; 1400])),
+        ("as many as 10 KiB hold, without the right one", Forbidden, json!(vec!["x"; 1800])),
     ]
     .into_iter()
     .map(|(name, outcome, value)| {
@@ -279,7 +279,7 @@ pub fn identifiers(stage: &Stage, role: &str) -> Vec<Attack> {
             rows.push(Attack::new(format!("`{claim}` {name}"), outcome, [token]));
         }
         let large = stage.with_claim(role, claim, &json!("x".repeat(10_000)));
-        rows.push(Attack::refused(format!("`{claim}` of 10 kB"), [large]));
+        rows.push(Attack::new(format!("`{claim}` of 10 kB"), Outcome::TooLarge, [large]));
     }
     let both = |sub: Value| {
         let mut payload = stage.payload(role);

@@ -210,7 +210,7 @@ pub fn kids(stage: &Stage, role: &str) -> Vec<Attack> {
         ("the known id with a Cyrillic letter", json!("\u{415}S256")),
         ("a prefix of the known id", json!("ES25")),
         ("5 kB", json!("x".repeat(4800))),
-        ("10 kB", json!("x".repeat(10_000))),
+        ("7 kB", json!("x".repeat(7000))),
         ("a number", json!(256)),
         ("`null`", Value::Null),
         ("`true`", json!(true)),

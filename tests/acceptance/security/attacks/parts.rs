@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Attack, Keys, Stage};
+use super::{Attack, Keys, Outcome, Stage};
 use crate::harness::JANE;
 use crate::harness::key_pairs::{base64url as encoded, jws, signed_parts, signed_text};
 
@@ -356,11 +356,15 @@ pub fn bounds(stage: &Stage, role: &str) -> Vec<Attack> {
         fits.unwrap()
     };
     let mut rows = vec![
-        Attack::accepted("8,192 bytes", "it is the largest", of_size(8192)),
-        Attack::refused("8,193 bytes", [of_size(8193)]),
-        Attack::refused("1 MB", [of_size(1_000_000)]),
-        Attack::refused("1 MB of dots", [".".repeat(1_000_000)]),
-        Attack::refused("1 MB of header, unsigned", [format!("{}..", "e".repeat(1_000_000))]),
+        Attack::accepted(
+            "10,233 bytes",
+            "the header has 10,240 bytes, as API Gateway lets through",
+            of_size(10_233),
+        ),
+        Attack::new("10,234 bytes", Outcome::TooLarge, [of_size(10_234)]),
+        Attack::new("1 MB", Outcome::TooLarge, [of_size(1_000_000)]),
+        Attack::new("1 MB of dots", Outcome::TooLarge, [".".repeat(1_000_000)]),
+        Attack::new("1 MB of header, unsigned", Outcome::TooLarge, [format!("{}..", "e".repeat(1_000_000))]),
     ];
     let nested = |open: &str, inner: &str, close: &str, depth: usize| {
         format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
