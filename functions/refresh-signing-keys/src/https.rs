@@ -1,10 +1,13 @@
 //! A GET over HTTPS, bounded in size and time, that follows no redirect.
 
 use std::fmt;
+use std::io::Read as _;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::header::CONTENT_ENCODING;
 use http::{Request, Uri};
 use http_body_util::Full;
 use shared::clock::Clock;
@@ -54,11 +57,12 @@ impl HttpsClient {
         Self { client: HttpClient::new(roots, Duration::ZERO, Clock::system()), timeout }
     }
 
-    /// Fetches a text.
+    /// Fetches a text, without its byte order mark. Its media type does not matter. Some servers send gzip though
+    /// nobody asked for it.
     ///
     /// # Errors
     /// Says what was wrong with the answer: none in time, another status than 200 (a redirect is
-    /// one), more than `max_bytes`, no UTF-8.
+    /// one), more than `max_bytes` before or after decompression, another encoding, no UTF-8.
     pub async fn get(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
         tokio::time::timeout(self.timeout, self.get_unhurried(url, max_bytes))
             .await
@@ -77,6 +81,26 @@ impl HttpsClient {
         if response.status().as_u16() != 200 {
             return Err("answered with another status than 200");
         }
-        String::from_utf8(response.into_body().into()).map_err(|_| "answered with a body that is not UTF-8")
+        let encoding =
+            response.headers().get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase());
+        let body = response.into_body();
+        let body = match encoding.as_deref() {
+            None | Some(b"identity") => body.into(),
+            Some(b"gzip" | b"x-gzip") => decompressed(&body, max_bytes)?,
+            Some(_) => return Err("answered in an encoding that is not gzip"),
+        };
+        let text = String::from_utf8(body).map_err(|_| "answered with a body that is not UTF-8")?;
+        Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
+    }
+}
+
+fn decompressed(gzip: &[u8], max_bytes: usize) -> Result<Vec<u8>, &'static str> {
+    let mut body = Vec::new();
+    // One byte more than is allowed tells that there is too much.
+    let read = GzDecoder::new(gzip).take(max_bytes as u64 + 1).read_to_end(&mut body);
+    match read {
+        Ok(length) if length > max_bytes => Err("answered with a body that is too large or ended early"),
+        Ok(_) => Ok(body),
+        Err(_) => Err("answered with gzip that cannot be decompressed"),
     }
 }

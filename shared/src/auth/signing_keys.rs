@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
@@ -50,7 +52,8 @@ impl SigningKeys {
     pub fn parse_inline(jwks: &str) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set".to_owned())?;
         let keys = set.keys.into_iter().enumerate().map(|(index, jwk)| {
-            SigningKey::parse(jwk, true).map_err(|why| format!("has an unusable key at index {index}: {why}"))
+            SigningKey::parse(normalised(jwk), true)
+                .map_err(|why| format!("has an unusable key at index {index}: {why}"))
         });
         let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
         if keys.is_empty() {
@@ -105,7 +108,7 @@ impl PublishedKeys {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set")?;
         let published = set.keys.len();
         let mut kept: Vec<(SigningKey, Value)> = Vec::new();
-        for mut jwk in set.keys {
+        for mut jwk in set.keys.into_iter().map(normalised) {
             // RFC 7518: `d` is in every private key, `k` in every symmetric one.
             if jwk.get("d").is_some() || jwk.get("k").is_some() {
                 continue;
@@ -150,6 +153,20 @@ impl PublishedKeys {
     pub fn left_out(&self) -> usize {
         self.left_out
     }
+}
+
+/// A JWK whose numbers are written as RFC 7518, section 2, demands: base64url without padding, and no leading zero
+/// bytes in an RSA modulus or exponent. Providers publish both.
+fn normalised(mut jwk: Value) -> Value {
+    for name in ["n", "e", "x", "y", "k"] {
+        let Some(Value::String(number)) = jwk.get_mut(name) else { continue };
+        number.truncate(number.trim_end_matches('=').len());
+        if let ("n" | "e", Ok(bytes)) = (name, BASE64URL.decode(&*number)) {
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            *number = BASE64URL.encode(bytes.get(zeros..).unwrap_or_default());
+        }
+    }
+    jwk
 }
 
 impl SigningKey {

@@ -806,6 +806,10 @@ const MATTERS: &[Row] = &[
     ),
     ("Phone number", &["create_user::a_phone_number_is_kept_as_usually_written"]),
     (
+        "A query parameter that the endpoint does not read",
+        &["requests::a_parameter_that_nobody_reads_is_ignored_however_it_is_encoded"],
+    ),
+    (
         "401, 404, 429",
         &[
             "authorization::the_problems_of_a_refused_token_tell_nothing_of_why",
@@ -918,7 +922,7 @@ fn every_piece_of_the_document_has_a_test() {
 #[test]
 fn every_decision_has_a_test() {
     let matters = matters();
-    assert_eq!(matters.len(), 25);
+    assert_eq!(matters.len(), 26);
     assert_eq!(faults(&matters, &decision_rows(), &tests()), [""; 0]);
 }
 

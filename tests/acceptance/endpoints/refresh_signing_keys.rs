@@ -1,10 +1,15 @@
 //! `refresh-signing-keys`, against a real HTTPS server with a certification authority of its own.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
 use serde_json::{Value, json};
 use shared::http_client::TrustedRoots;
@@ -140,8 +145,7 @@ async fn keeps_public_signature_keys_of_allowed_types_and_sizes_alone() {
         key
     };
     let rsa = |bytes: usize, kid: &str| {
-        use base64::Engine as _;
-        let n = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        let n = URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
         json!({ "kty": "RSA", "n": n, "e": "AQAB", "kid": kid })
     };
     provider.publishes(&[
@@ -159,6 +163,58 @@ async fn keeps_public_signature_keys_of_allowed_types_and_sizes_alone() {
     provider.refresh(&world).await.unwrap();
     // Of a duplicate `kid` the first counts; of each key what a verifier needs is kept.
     assert_eq!(stored(&world).await, json!({ "keys": [rsa(256, "rsa of 2048 bits"), good] }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_sets_are_read_as_providers_write_them() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let key = public(&SigningKey::generate().unwrap());
+    let mut padded = key.clone();
+    for name in ["x", "y"] {
+        padded[name] = format!("{}=", key[name].as_str().unwrap()).into();
+    }
+    let rsa = |n: &[u8], e: &[u8]| json!({ "kty": "RSA", "n": URL_SAFE.encode(n), "e": URL_SAFE.encode(e), "kid": "rsa" });
+    let with_zeros = rsa(&[&[0][..], &[0xff; 256]].concat(), &[0, 1, 0, 1]);
+    let plain = json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xff; 256]), "e": "AQAB", "kid": "rsa" });
+    let set = json!({ "keys": [padded, with_zeros] }).to_string();
+
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(set.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let answer = |headers: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+        provider.answers_raw("/jwks", [head.as_bytes(), body].concat());
+    };
+    for (headers, body) in [
+        ("", set.as_bytes()),
+        ("Content-Type: application/jwk-set+json\r\n", set.as_bytes()),
+        ("Content-Type: text/plain; charset=us-ascii\r\n", set.as_bytes()),
+        ("", format!("\u{feff}{set}").as_bytes()),
+        ("Content-Encoding: gzip\r\n", &gzip),
+        ("content-encoding: X-GZIP\r\n", &gzip),
+    ] {
+        world.delete_item("SIGNING_KEYS", "SIGNING_KEYS").await;
+        answer(headers, body);
+        provider.refresh(&world).await.unwrap();
+        assert_eq!(stored(&world).await, json!({ "keys": [key, plain] }), "{headers}");
+    }
+
+    // A small answer can decompress to a large one.
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(format!("{}{set}", " ".repeat(10_000_000)).as_bytes()).unwrap();
+    let bomb = bomb.finish().unwrap();
+    for (headers, body, why) in [
+        ("Content-Encoding: br\r\n", &gzip, "answered in an encoding that is not gzip"),
+        ("Content-Encoding: gzip\r\n", &bomb, "answered with a body that is too large or ended early"),
+        (
+            "Content-Encoding: gzip\r\n",
+            &gzip[..30].to_vec(),
+            "answered with gzip that cannot be decompressed",
+        ),
+    ] {
+        answer(headers, body);
+        assert_eq!(provider.refresh(&world).await, Err(format!("localhost {why}")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
