@@ -5,9 +5,9 @@
 //! while Lambda has the process frozen; this one on the time of day.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,17 +17,22 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
+use lambda_http::tower::{ServiceExt as _, service_fn};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::clock::{Clock, Timestamp};
+use crate::settings::SettingsError;
 
-/// How long a TCP connection may take, the look-up of its name included. What comes after it, a slow
-/// CPU may make slow.
+/// How long a TCP connection may take, the look-up of its name and the answer of a proxy included. What comes after
+/// it, a slow CPU may make slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why there is no answer. Holds nothing of the request.
@@ -69,6 +74,17 @@ impl TrustedRoots {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
+    /// Those of the PEM file that the setting `name` has; without one, [`TrustedRoots::mozilla`].
+    ///
+    /// # Errors
+    /// Says why the file cannot be used.
+    pub fn from_setting(name: &'static str, file: Option<String>) -> Result<Self, SettingsError> {
+        let Some(file) = file else { return Ok(Self::mozilla()) };
+        let wrong = |why: &dyn fmt::Display| SettingsError::new(name, format_args!("({file}): {why}"));
+        let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
+        Self::from_pem(&pem).map_err(|why| wrong(&why))
+    }
+
     /// These alone: certificates in PEM (RFC 7468).
     ///
     /// # Errors
@@ -83,16 +99,39 @@ impl TrustedRoots {
     }
 }
 
+/// The proxies that stand before HTTPS servers. Nothing but HTTPS ever goes through a proxy.
+pub struct Proxies(Matcher);
+
+impl Proxies {
+    /// Those that `HTTPS_PROXY` or `ALL_PROXY` names, but for the hosts of `NO_PROXY`, in upper or lower case, by the
+    /// rules of curl.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self(Matcher::from_env())
+    }
+
+    /// The proxy at this address, if it is not empty, but for these hosts.
+    #[must_use]
+    #[allow(dead_code, reason = "for tests, which share one environment")]
+    pub fn at(https: &str, no: &str) -> Self {
+        Self(Matcher::builder().https(https.to_owned()).no(no.to_owned()).build())
+    }
+
+    fn before(&self, origin: &Origin) -> Option<Intercept> {
+        if origin.scheme == Scheme::HTTPS { self.0.intercept(&origin.uri()?) } else { None }
+    }
+}
+
 /// A client; a clone shares its connections.
 #[derive(Clone)]
 pub struct HttpClient(Arc<Shared>);
 
 struct Shared {
     tls: TlsConnector,
+    proxies: Proxies,
     clock: Clock,
     keep_idle: Duration,
     idle: Mutex<Vec<Idle>>,
-    first_look_up_blocks: AtomicBool,
 }
 
 type Connection = SendRequest<Full<Bytes>>;
@@ -120,26 +159,18 @@ impl HttpClient {
     /// A client that keeps a connection until it has been idle for `keep_idle` by the clock.
     #[must_use]
     #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "ring has what these versions need")]
-    pub fn new(roots: TrustedRoots, keep_idle: Duration, clock: Clock) -> Self {
+    pub fn new(roots: TrustedRoots, proxies: Proxies, keep_idle: Duration, clock: Clock) -> Self {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(tokio_rustls::rustls::DEFAULT_VERSIONS)
             .map(|config| config.with_root_certificates(roots.0).with_no_client_auth());
         let config = config.expect("ring speaks TLS 1.2 and 1.3");
         Self(Arc::new(Shared {
             tls: TlsConnector::from(Arc::new(config)),
+            proxies,
             clock,
             keep_idle,
             idle: Mutex::default(),
-            first_look_up_blocks: AtomicBool::new(false),
         }))
-    }
-
-    /// The same client, whose first name look-up holds up the thread: for a process that has nothing
-    /// else to do before its connection stands. It keeps the threads for blocking calls unstarted.
-    #[must_use]
-    pub fn with_blocking_first_look_up(self) -> Self {
-        self.0.first_look_up_blocks.store(true, Ordering::Relaxed);
-        self
     }
 
     /// Sends a request to the server that its URI names; the answer, of at most `max_bytes`.
@@ -214,12 +245,16 @@ impl HttpClient {
         let tls = *scheme == Scheme::HTTPS;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, self.connect_tcp(host, port))
+        let connecting = async {
+            match self.0.proxies.before(origin) {
+                Some(proxy) => connect_through(&proxy, host, port).await,
+                None => connect_tcp(host, port).await.map_err(Into::into),
+            }
+        };
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| HttpClientError::ConnectTimeout)?
-            .map_err(|error| HttpClientError::Connection(error.into()))?;
-        // A request is one small write: there is nothing to wait for.
-        let _ = stream.set_nodelay(true);
+            .map_err(HttpClientError::Connection)?;
         if !tls {
             return shake_hands(TokioIo::new(stream)).await;
         }
@@ -227,14 +262,60 @@ impl HttpClient {
         let stream = self.0.tls.connect(name, stream).await;
         shake_hands(TokioIo::new(stream.map_err(|error| HttpClientError::Connection(error.into()))?)).await
     }
+}
 
-    async fn connect_tcp(&self, host: &str, port: u16) -> std::io::Result<TcpStream> {
-        if self.0.first_look_up_blocks.swap(false, Ordering::Relaxed) {
-            let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-            return TcpStream::connect(addresses.as_slice()).await;
-        }
-        TcpStream::connect((host, port)).await
+impl Origin {
+    fn uri(&self) -> Option<Uri> {
+        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        uri.path_and_query("/").build().ok()
     }
+}
+
+/// Through an HTTP proxy, by `CONNECT` (RFC 9110, section 9.3.6).
+async fn connect_through(
+    proxy: &Intercept,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, Box<dyn std::error::Error + Send + Sync>> {
+    if proxy.uri().scheme() != Some(&Scheme::HTTP) {
+        return Err("HTTPS_PROXY must be an http:// address".into());
+    }
+    let connector = service_fn(async |proxy: Uri| {
+        let (host, port) = (proxy.host().unwrap_or_default(), proxy.port_u16().unwrap_or(80));
+        connect_tcp(host, port).await.map(TokioIo::new)
+    });
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
+    if let Some(auth) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(auth.clone());
+    }
+    let server = Uri::builder().scheme(Scheme::HTTPS).authority(format!("{host}:{port}")).path_and_query("/");
+    let stream = tunnel.oneshot(server.build()?).await.map_err(|error| format!("the proxy: {error}"))?;
+    Ok(stream.into_inner())
+}
+
+async fn connect_tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let addresses = if let Ok(address) = host.parse::<IpAddr>() {
+        vec![SocketAddr::new(address, port)]
+    } else {
+        let host = host.to_owned();
+        looked_up(move || (host, port).to_socket_addrs().map(Iterator::collect)).await?
+    };
+    let stream = TcpStream::connect(addresses.as_slice()).await?;
+    // A request is one small write: there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// The addresses of a name. The look-up has a thread of its own, which ends with it: whoever waits can stop waiting,
+/// and the process does not keep a pool of threads.
+async fn looked_up(
+    look_up: impl FnOnce() -> std::io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> std::io::Result<Vec<SocketAddr>> {
+    let (sender, addresses) = oneshot::channel();
+    thread::Builder::new().name("look-up".into()).spawn(move || {
+        let _ = sender.send(look_up());
+    })?;
+    addresses.await.map_err(std::io::Error::other)?
 }
 
 async fn shake_hands<Io>(io: Io) -> Result<Connection, HttpClientError>
@@ -262,4 +343,20 @@ fn address(request: &mut Request<Full<Bytes>>) -> Result<Origin, HttpClientError
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| HttpClientError::NoServer)?;
     request.headers_mut().entry(HOST).or_insert(host);
     Ok(Origin { scheme, authority })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_up_that_hangs_can_be_given_up() {
+        let (end, hanging) = std::sync::mpsc::channel::<()>();
+        let look_up = looked_up(move || {
+            let _ = hanging.recv();
+            Ok(Vec::new())
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(1), look_up).await.is_err());
+        drop(end);
+    }
 }

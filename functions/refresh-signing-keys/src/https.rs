@@ -11,7 +11,7 @@ use http::header::CONTENT_ENCODING;
 use http::{Request, Uri};
 use http_body_util::Full;
 use shared::clock::Clock;
-use shared::http_client::{HttpClient, HttpClientError, TrustedRoots};
+use shared::http_client::{HttpClient, HttpClientError, Proxies, TrustedRoots};
 
 /// A URL whose scheme is `https`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,11 +50,11 @@ pub struct HttpsClient {
 }
 
 impl HttpsClient {
-    /// A client that trusts these certification authorities.
+    /// A client that trusts these certification authorities and goes through these proxies.
     #[must_use]
-    pub fn new(roots: TrustedRoots, timeout: Duration) -> Self {
+    pub fn new(roots: TrustedRoots, proxies: Proxies, timeout: Duration) -> Self {
         // Minutes lie between two runs: a kept connection would only be found closed.
-        Self { client: HttpClient::new(roots, Duration::ZERO, Clock::system()), timeout }
+        Self { client: HttpClient::new(roots, proxies, Duration::ZERO, Clock::system()), timeout }
     }
 
     /// Fetches a text, without its byte order mark. Its media type does not matter. Some servers send gzip though

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use shared::Error;
 use shared::auth::PublishedKeys;
 use shared::clock::{Clock, Timestamp};
-use shared::http_client::TrustedRoots;
+use shared::http_client::{Proxies, TrustedRoots};
 use shared::lambda::ScheduledTask;
 use shared::settings::{SettingsError, SettingsReader};
 use shared::table::{StoredSigningKeys, Table};
@@ -48,9 +48,11 @@ impl ScheduledTask for RefreshSigningKeys {
             Some(url) => settings.parsed("JWKS_URL", &url).map(Provider::KeysAt),
             None => settings.required("TOKEN_ISSUER").map(Provider::Issuer),
         };
+        let ca_bundle = settings.optional("JWKS_CA_BUNDLE");
         let (table_name, provider) = settings.finish(table_name.zip(provider))?;
         let table = Table::from_lambda_environment(&table_name)?;
-        let https = HttpsClient::new(TrustedRoots::mozilla(), FETCH_TIMEOUT);
+        let roots = TrustedRoots::from_setting("JWKS_CA_BUNDLE", ca_bundle)?;
+        let https = HttpsClient::new(roots, Proxies::from_environment(), FETCH_TIMEOUT);
         Ok(Self::new(provider, https, table, Clock::system()))
     }
 

@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
 use serde_json::{Value, json};
-use shared::http_client::TrustedRoots;
+use shared::http_client::{Proxies, TrustedRoots};
 use shared::lambda::ScheduledTask as _;
 use shared::table::Table;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -90,7 +90,11 @@ impl IdentityProvider {
     }
 
     fn refresher(&self, world: &World, provider: Provider, table: Table) -> RefreshSigningKeys {
-        let https = HttpsClient::new(TrustedRoots::from_pem(self.root.as_bytes()).unwrap(), PATIENCE);
+        let https = HttpsClient::new(
+            TrustedRoots::from_pem(self.root.as_bytes()).unwrap(),
+            Proxies::at("", ""),
+            PATIENCE,
+        );
         RefreshSigningKeys::new(provider, https, table, world.system.clock().clone())
     }
 

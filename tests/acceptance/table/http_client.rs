@@ -1,8 +1,8 @@
 //! The HTTP client under the AWS SDK, against servers that do what servers do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::{Request, Response};
 use shared::clock::{Clock, ManualClock};
-use shared::http_client::{HttpClient, HttpClientError, TrustedRoots};
+use shared::http_client::{HttpClient, HttpClientError, Proxies, TrustedRoots};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -97,7 +97,7 @@ async fn answer_all(
 
 fn client() -> (HttpClient, ManualClock) {
     let (clock, hand) = Clock::manual(START);
-    (HttpClient::new(TrustedRoots::mozilla(), KEEP_IDLE, clock), hand)
+    (HttpClient::new(TrustedRoots::mozilla(), Proxies::at("", ""), KEEP_IDLE, clock), hand)
 }
 
 async fn get(client: &HttpClient, url: &str) -> Result<Response<Bytes>, HttpClientError> {
@@ -216,7 +216,7 @@ async fn speaks_tls_1_2_and_1_3_with_trusted_servers_by_name() {
     for version in [&TLS12, &TLS13] {
         let (root, config) = tls_server(&[version]);
         let port = tls_listener(config).await;
-        let trusting = |roots| HttpClient::new(roots, KEEP_IDLE, Clock::system());
+        let trusting = |roots| HttpClient::new(roots, Proxies::at("", ""), KEEP_IDLE, Clock::system());
         let client = trusting(TrustedRoots::from_pem(root.as_bytes()).unwrap());
         let answer = get(&client, &format!("https://localhost:{port}/path?query")).await.unwrap();
         assert_eq!(answer.into_body(), "hello");
@@ -232,6 +232,69 @@ async fn speaks_tls_1_2_and_1_3_with_trusted_servers_by_name() {
     }
 }
 
+/// An HTTP proxy that admits one user, and what it was asked.
+async fn proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let log = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            log.lock().unwrap().push(head.lines().next().unwrap().to_owned());
+            // `user:secret`, as RFC 7617 writes it.
+            if !head.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpzzwnyzxq=") {
+                let _ = client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+                continue;
+            }
+            let server = head.split(' ').nth(1).unwrap().to_owned();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await.unwrap();
+                client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn https_goes_through_the_proxy_that_the_settings_name() {
+    let (root, config) = tls_server(&[&TLS13]);
+    let port = tls_listener(config).await;
+    let (proxy, asked) = proxy().await;
+    let url = format!("https://localhost:{port}/path?query");
+    let client = |proxies| {
+        HttpClient::new(TrustedRoots::from_pem(root.as_bytes()).unwrap(), proxies, KEEP_IDLE, Clock::system())
+    };
+    let at = format!("http://user:secret@{proxy}");
+    assert_eq!(get(&client(Proxies::at(&at, "")), &url).await.unwrap().into_body(), "hello");
+    assert_eq!(
+        asked.lock().unwrap().drain(..).collect::<Vec<_>>(),
+        [format!("CONNECT localhost:{port} HTTP/1.1")]
+    );
+
+    // What is not for it does not reach it: a host of NO_PROXY, and HTTP.
+    get(&client(Proxies::at(&at, "example.com,localhost")), &url).await.unwrap();
+    let server = Server::start(OK).await;
+    get(&client(Proxies::at(&at, "")), &server.url()).await.unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 0);
+
+    // What it refuses, and an address that is no HTTP proxy's.
+    for (at, why) in [
+        (format!("http://{proxy}"), "proxy"),
+        (format!("https://{proxy}"), "HTTPS_PROXY must be an http:// address"),
+        ("socks5://127.0.0.1:1".to_owned(), "HTTPS_PROXY must be an http:// address"),
+    ] {
+        let error = get(&client(Proxies::at(&at, "")), &url).await.unwrap_err().to_string();
+        assert!(error.contains(why) && !error.contains("secret"), "{at}: {error}");
+    }
+}
+
 #[test]
 fn roots_that_are_none_are_refused() {
     for (pem, why) in [
@@ -244,5 +307,12 @@ fn roots_that_are_none_are_refused() {
         ("-----BEGIN CERTIFICATE-----\n", "holds a certificate that cannot be read"),
     ] {
         assert_eq!(TrustedRoots::from_pem(pem.as_bytes()).err(), Some(why), "{pem}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, pem).unwrap();
+        let path = file.path().to_str().unwrap();
+        let error = TrustedRoots::from_setting("JWKS_CA_BUNDLE", Some(path.to_owned())).err().unwrap();
+        assert_eq!(error.to_string(), format!("wrong settings: JWKS_CA_BUNDLE ({path}): {why}"));
     }
+    let error = TrustedRoots::from_setting("JWKS_CA_BUNDLE", Some("/no/such/file".to_owned())).err().unwrap();
+    assert!(error.to_string().starts_with("wrong settings: JWKS_CA_BUNDLE (/no/such/file): "), "{error}");
 }

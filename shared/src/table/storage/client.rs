@@ -17,7 +17,7 @@ use super::page::{Page, PageStart};
 use super::{connector, errors};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::http_client::{HttpClient, TrustedRoots};
+use crate::http_client::{HttpClient, Proxies, TrustedRoots};
 use crate::settings::SettingsError;
 
 /// How long one attempt of a call may take.
@@ -64,8 +64,7 @@ impl Table {
     /// # Errors
     /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
     pub fn from_lambda_environment(name: &str) -> Result<Self, SettingsError> {
-        // Start-up has nothing else to do before the connection is open.
-        let http_client = http_client(trusted_roots()?).with_blocking_first_look_up();
+        let http_client = http_client(trusted_roots()?);
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(variable("AWS_REGION").map(Region::new))
@@ -209,7 +208,7 @@ impl Table {
 /// The HTTP client for the table's API.
 #[must_use]
 pub fn http_client(roots: TrustedRoots) -> HttpClient {
-    HttpClient::new(roots, KEEP_IDLE, Clock::system())
+    HttpClient::new(roots, Proxies::from_environment(), KEEP_IDLE, Clock::system())
 }
 
 /// The certification authorities that are trusted for the table's API: Mozilla's list, or the file that
@@ -218,11 +217,7 @@ pub fn http_client(roots: TrustedRoots) -> HttpClient {
 /// # Errors
 /// Says why the file cannot be used.
 pub fn trusted_roots() -> Result<TrustedRoots, SettingsError> {
-    let Some(file) = variable("AWS_CA_BUNDLE") else { return Ok(TrustedRoots::mozilla()) };
-    let wrong =
-        |why: &dyn std::fmt::Display| SettingsError::new("AWS_CA_BUNDLE", format_args!("({file}): {why}"));
-    let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
-    TrustedRoots::from_pem(&pem).map_err(|why| wrong(&why))
+    TrustedRoots::from_setting("AWS_CA_BUNDLE", variable("AWS_CA_BUNDLE"))
 }
 
 fn variable(name: &str) -> Option<String> {
