@@ -8,6 +8,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_macros)]
 
 mod commands;
+mod files;
 pub mod local;
 mod transfer;
 

@@ -103,6 +103,9 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Result<(), Failure>
     let system = LocalSystem::start(options).await.map_err(|error| Failure::refused(error.to_string()))?;
     // Logging starts here. `start` returns earlier errors.
     telemetry::init();
+    if let Some(remark) = &system.remark {
+        output.warn(remark);
+    }
     let published = running::publish(&system);
     if let Err(error) = &published {
         output.warn(&format!(

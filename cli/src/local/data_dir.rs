@@ -1,9 +1,12 @@
 //! The directory in which a local system stores everything.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use super::{dynamodb, signing_key};
+use crate::files::{create_private_dir, is_open_to_others, make_private, open_private, replace_private};
 
 /// The file that names the layout of the directory.
 const VERSION_FILE: &str = "version";
@@ -14,13 +17,22 @@ const VERSION: &str = "1";
 /// How often the existence of the directory is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Creates the directory if it is missing, for its owner only. Locks it until the result is dropped or the process
-/// ends.
+/// A data directory that is ready.
+pub(super) struct DataDir {
+    /// Keeps other systems off the directory until it is dropped or the process ends.
+    pub(super) lock: File,
+    /// What was changed about it, in a sentence.
+    pub(super) remark: Option<String>,
+}
+
+/// Creates the directory if it is missing, for its owner only, and locks it.
 ///
 /// # Errors
-/// Says that it cannot be made or written to, that another system uses it, or that its data is of another version.
-pub(super) fn prepare(data_dir: &Path) -> Result<File, String> {
+/// Says that it cannot be made or written to, that others can enter it, that another system uses it, or that its data is
+/// of another version.
+pub(super) fn prepare(data_dir: &Path) -> Result<DataDir, String> {
     create_private_dir(data_dir).map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+    let remark = close_to_others(data_dir)?;
     let lock = lock(data_dir)?;
     let file = data_dir.join(VERSION_FILE);
     let fault = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", file.display());
@@ -38,18 +50,55 @@ pub(super) fn prepare(data_dir: &Path) -> Result<File, String> {
         Err(error) => return Err(fault("read", error)),
     }
     // Written at every start, so that a directory that accepts no data fails now and not in a request.
-    let draft = data_dir.join(format!("{VERSION_FILE}.{}", std::process::id()));
-    let written = write_private(&draft, VERSION.as_bytes()).and_then(|()| fs::rename(&draft, &file));
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
+    replace_private(&file, VERSION.as_bytes()).map_err(|error| fault("write", error))?;
+    make_files_private(data_dir)?;
+    Ok(DataDir { lock, remark })
+}
+
+/// Takes the permissions of others from a directory that is ours or empty. Any other directory is left as it is.
+fn close_to_others(data_dir: &Path) -> Result<Option<String>, String> {
+    let shown = data_dir.display();
+    let cannot = |error: io::Error| format!("cannot look at {shown}: {error}");
+    if !is_open_to_others(data_dir).map_err(cannot)? {
+        return Ok(None);
     }
-    written.map(|()| lock).map_err(|error| fault("write", error))
+    let is_ours = data_dir.join(VERSION_FILE).exists();
+    if !is_ours && fs::read_dir(data_dir).map_err(cannot)?.next().is_some() {
+        return Err(format!(
+            "others than you can enter {shown}, and it holds other files: choose another directory with --data-dir, or \
+             `chmod 700` it first"
+        ));
+    }
+    make_private(data_dir).map_err(|error| {
+        format!("others than you can enter {shown}, and that cannot be changed ({error}): choose another directory")
+    })?;
+    Ok(Some(format!("others could enter {shown}: now only you can")))
+}
+
+/// Makes the files private that an earlier version or another program has left open to others.
+fn make_files_private(data_dir: &Path) -> Result<(), String> {
+    // SQLite's companions of the table's file have its permissions from their creation on.
+    let names = [VERSION_FILE, LOCK_FILE, signing_key::FILE, dynamodb::FILE];
+    let companions = ["wal", "shm", "journal"].map(|ending| format!("{}-{ending}", dynamodb::FILE));
+    for name in names.into_iter().chain(companions.iter().map(String::as_str)) {
+        let file = data_dir.join(name);
+        match make_private(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!(
+                    "others than you can read {}, and that cannot be changed: {error}",
+                    file.display()
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn lock(data_dir: &Path) -> Result<File, String> {
     let file = data_dir.join(LOCK_FILE);
     let fault = |error: io::Error| format!("cannot lock {}: {error}", file.display());
-    let lock = private_options().open(&file).map_err(fault)?;
+    let lock = open_private(&file).map_err(fault)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(format!(
@@ -78,26 +127,4 @@ fn identity(file: &Path) -> Option<impl PartialEq + use<>> {
     ));
     #[cfg(not(unix))]
     return Some(metadata.created().ok());
-}
-
-pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-pub(super) fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private_options().truncate(true).open(file)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn private_options() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::guard;
 use super::server::{Answer, Listeners, answer, read_body};
+use crate::files::open_private;
 
 /// The database's file in the data directory.
 pub(super) const FILE: &str = "dynamodb.sqlite";
@@ -39,6 +40,8 @@ pub(super) fn start(
     let database = match data_dir {
         Some(data_dir) => {
             let file = data_dir.join(FILE);
+            // SQLite would make it readable to others.
+            open_private(&file).map_err(|error| format!("cannot make {}: {error}", file.display()))?;
             Database::new(&file.to_string_lossy()).map_err(|error| {
                 format!(
                     "cannot open the table's file {}: is it damaged, or of another program? Delete it, or choose another \

@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 
 use console::{Console, RequestLog};
 use cors::Cors;
+use data_dir::DataDir;
 use documents::Documents;
 use gateway::Gateway;
 use guard::ApiGuard;
@@ -148,6 +149,8 @@ pub struct LocalSystem {
     pub signing_key: Arc<SigningKey>,
     clock: Clock,
     data_dir: Option<PathBuf>,
+    /// What was changed about the data directory, in a sentence.
+    pub remark: Option<String>,
     /// Keeps other systems off the data directory.
     _lock: Option<File>,
     stop_gateway: watch::Sender<bool>,
@@ -173,7 +176,8 @@ impl LocalSystem {
             observer,
         } = options;
         // Locked first, so that a second system on the same directory reports that, and not that its ports are in use.
-        let lock = data_dir.as_deref().map(data_dir::prepare).transpose().map_err(StartError)?;
+        let prepared = data_dir.as_deref().map(data_dir::prepare).transpose().map_err(StartError)?;
+        let (lock, remark) = prepared.map(|DataDir { lock, remark }| (lock, remark)).unzip();
         let api_listeners = Listeners::bind(host, port, "--port").await?;
         let api_address = api_listeners.address();
         let has_own_dynamodb = dynamodb_url.is_none();
@@ -228,6 +232,7 @@ impl LocalSystem {
             signing_key,
             clock,
             data_dir,
+            remark: remark.flatten(),
             _lock: lock,
             stop_gateway,
             gateway,

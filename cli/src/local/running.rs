@@ -3,7 +3,7 @@
 //! Each system writes a private file with its address and its signing key. A route of the API would not work: a command
 //! would have to know the port, and every user and container that reaches the port would get tokens.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 
-use super::data_dir::{create_private_dir, write_private};
 use super::{LocalSystem, SigningKey};
+use crate::files::{create_private_dir, make_private, open_private, replace_private};
 
 const NOTE_EXTENSION: &str = "json";
 const LOCK_EXTENSION: &str = "lock";
@@ -61,11 +61,12 @@ impl Drop for Published {
 pub(crate) fn publish(system: &LocalSystem) -> io::Result<Published> {
     let dir = dir()?;
     create_private_dir(&dir)?;
+    make_private(&dir)?;
     remove_stale(&dir)?;
     let name = std::process::id().to_string();
     let path = |extension| dir.join(&name).with_extension(extension);
     let (note, lock) = (path(NOTE_EXTENSION), path(LOCK_EXTENSION));
-    let locked = open_lock(&lock)?;
+    let locked = open_private(&lock)?;
     locked.try_lock()?;
     let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let running = RunningSystem {
@@ -74,10 +75,7 @@ pub(crate) fn publish(system: &LocalSystem) -> io::Result<Published> {
         started_at_nanos: started_at.as_nanos(),
         signing_key: BASE64.encode(system.signing_key.pkcs8()),
     };
-    // Renamed when complete, so that another process never reads half of it.
-    let draft = path("draft");
-    write_private(&draft, &serde_json::to_vec(&running)?)?;
-    fs::rename(&draft, &note)?;
+    replace_private(&note, &serde_json::to_vec(&running)?)?;
     Ok(Published { note, lock, _locked: locked })
 }
 
@@ -125,8 +123,4 @@ fn remove_stale(dir: &Path) -> io::Result<()> {
 fn is_running(note: &Path) -> bool {
     let lock = File::open(note.with_extension(LOCK_EXTENSION));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
-fn open_lock(file: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(file)
 }

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use shared::clock::Timestamp;
 use zeroize::Zeroizing;
 
-use super::data_dir::{create_private_dir, write_private};
 use super::{AUDIENCE, ISSUER};
+use crate::files::{create_private_dir, write_new_private};
 
 /// The key's file in the data directory: PKCS #8 (RFC 5958), DER.
-const FILE: &str = "signing-key.p8";
+pub(super) const FILE: &str = "signing-key.p8";
 
 /// The claims of a local token.
 #[derive(Clone, Default)]
@@ -60,13 +60,7 @@ impl SigningKey {
         create_private_dir(data_dir)
             .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
         let pkcs8 = new_pkcs8()?;
-        // Written under another name first, so that another process never sees half a key. A hard link, unlike a
-        // renaming, never replaces an existing key.
-        let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
-        write_private(&draft, &pkcs8).map_err(|error| fault("write", error))?;
-        let linked = fs::hard_link(&draft, &file);
-        let _ = fs::remove_file(&draft);
-        match linked {
+        match write_new_private(&file, &pkcs8) {
             Ok(()) => Self::from_pkcs8(&pkcs8),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::kept_in(data_dir),
             Err(error) => Err(fault("write", error)),

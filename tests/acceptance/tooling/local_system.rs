@@ -515,7 +515,7 @@ async fn another_versions_data_directory_is_refused_and_left() {
 async fn an_unusable_data_directory_is_named_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let garbage = directory.path().join("garbage");
-    std::fs::create_dir(&garbage).unwrap();
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&garbage).unwrap();
     std::fs::write(garbage.join("dynamodb.sqlite"), "no database ".repeat(1000)).unwrap();
     let message = refusal(&garbage).await;
     assert!(
@@ -529,6 +529,57 @@ async fn an_unusable_data_directory_is_named_with_what_to_do() {
     // A place where not even root can make a directory.
     #[cfg(target_os = "linux")]
     assert!(refusal(Path::new("/proc/users")).await.starts_with("error: cannot make DIR: "));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_local_system_keeps_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let open = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let directory = tempfile::tempdir().unwrap();
+    // A directory that somebody else made for it.
+    let empty = directory.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    open(&empty, 0o755);
+    let served = embedded_in(&empty).await;
+    let files = || std::fs::read_dir(&empty).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let names = files();
+    assert!(names.len() >= 4, "{names:?}");
+    for file in &names {
+        assert_eq!(mode(file), 0o600, "{}", file.display());
+    }
+    assert_eq!(mode(&empty), 0o700);
+    drop(served);
+
+    // Its own directory, as an earlier version may have left it.
+    for file in files() {
+        open(&file, 0o644);
+    }
+    open(&empty, 0o750);
+    let mut served = embedded_in(&empty).await;
+    for file in files() {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    assert_eq!(mode(&empty), 0o700);
+    served.process.kill().await.unwrap();
+    let mut told = String::new();
+    served.process.stderr.take().unwrap().read_to_string(&mut told).await.unwrap();
+    assert!(told.contains(&format!("others could enter {}: now only you can", empty.display())), "{told}");
+
+    // The directory of something else stays as it is.
+    let foreign = directory.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("index.html"), "").unwrap();
+    open(&foreign, 0o755);
+    assert_eq!(
+        refusal(&foreign).await,
+        "error: others than you can enter DIR, and it holds other files: choose another directory with --data-dir, or \
+         `chmod 700` it first\n"
+    );
+    assert_eq!((mode(&foreign), std::fs::read_dir(&foreign).unwrap().count()), (0o755, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
