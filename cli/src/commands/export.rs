@@ -1,9 +1,8 @@
 //! `users export`
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use operator::table::{OperatorTable, PersonalData, Record};
@@ -13,6 +12,7 @@ use shared::model::UserId;
 
 use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
+use crate::files;
 use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, neutralise};
 
 /// How many users' password hashes are requested at once.
@@ -65,7 +65,10 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
     // Read before the file is created, so that an unreadable table leaves no file.
     let organizations = table.all_organizations().await?;
     let destination: Box<dyn Write> = match &file {
-        Some(file) => Box::new(BufWriter::new(create(file)?)),
+        Some(file) => {
+            let cannot = |error| Failure::refused(format!("cannot make {}: {error}", file.display()));
+            Box::new(BufWriter::new(files::create_private(file).map_err(cannot)?))
+        }
         None => Box::new(BufWriter::new(io::stdout())),
     };
     let mut writer = Writer::new(format, destination, with_password_hashes, raw)?;
@@ -168,15 +171,6 @@ impl Exporter<'_> {
         }
         Ok(())
     }
-}
-
-/// Creates a file that only its owner can read, because it is full of personal data.
-fn create(file: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file).map_err(|error| Failure::refused(format!("cannot make {}: {error}", file.display())))
 }
 
 /// Writes rows of either kind.

@@ -1,6 +1,6 @@
 //! `users man`
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory as _};
@@ -8,12 +8,16 @@ use clap_mangen::roff::{Roff, roman};
 use serde::Serialize;
 
 use super::{Arguments, EXIT_STATUS, Failure, Output, print_exactly};
+use crate::files::OutputKind;
 
 #[derive(Args)]
 pub(super) struct Man {
     /// Write a page for each command into this directory, and print none
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace the pages of another version
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -32,7 +36,7 @@ struct File {
 pub(super) fn run(arguments: &Man, output: Output) -> Result<(), Failure> {
     let pages = pages().map_err(|error| Failure::refused(format!("cannot make the page: {error}")))?;
     match &arguments.out {
-        Some(directory) => output.records(&written(&pages, directory)?, &["File"]),
+        Some(directory) => output.records(&written(&pages, directory, arguments.force)?, &["File"]),
         None => match pages.first() {
             Some(page) if output.json => output.record(page),
             Some(page) => print_exactly(page.page.trim_end()),
@@ -41,15 +45,35 @@ pub(super) fn run(arguments: &Man, output: Output) -> Result<(), Failure> {
     }
 }
 
-fn written(pages: &[Page], directory: &Path) -> Result<Vec<File>, Failure> {
+const KIND: OutputKind = OutputKind {
+    name: "a manual page of users",
+    is_one: |head| String::from_utf8_lossy(head).lines().any(|line| line.starts_with(".TH users")),
+};
+
+fn written(pages: &[Page], directory: &Path, force: bool) -> Result<Vec<File>, Failure> {
     let cannot = |path: &Path, error| Failure::refused(format!("cannot write {}: {error}", path.display()));
     std::fs::create_dir_all(directory).map_err(|error| cannot(directory, error))?;
-    let write = |page: &Page| {
-        let path = directory.join(&page.name);
-        std::fs::write(&path, &page.page).map_err(|error| cannot(&path, error))?;
-        Ok(File { file: path.display().to_string() })
-    };
-    pages.iter().map(write).collect()
+    let path = |page: &Page| directory.join(&page.name);
+    let is_there = |page: &&Page| std::fs::read(path(page)).is_ok_and(|text| text == page.page.as_bytes());
+    let missing: Vec<_> = pages.iter().filter(|page| !is_there(page)).collect();
+    // All are checked before the first is written.
+    for page in &missing {
+        KIND.check(&path(page), &[], force).map_err(Failure::refused)?;
+    }
+    for page in missing {
+        let path = path(page);
+        write(&path, page.page.as_bytes()).map_err(|error| cannot(&path, error))?;
+    }
+    Ok(pages.iter().map(|page| File { file: path(page).display().to_string() }).collect())
+}
+
+/// Writes a file that everybody may read, in place of one that was checked.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::File::create_new(path)?.write_all(content)
 }
 
 /// The pages of `users` and of each of its commands, `users` first.

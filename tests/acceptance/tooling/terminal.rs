@@ -219,6 +219,27 @@ async fn every_command_has_a_manual_page_and_is_completed() {
     let page = std::fs::read_to_string(pages.join("users.1")).unwrap();
     assert_eq!(String::from_utf8(users(&["man"]).await.stdout).unwrap(), page);
 
+    // The same pages again are no change. Pages of another version are replaced only if asked, other files never.
+    let write = async |force: &[&str]| {
+        let output = users(&[&["man", "--out", pages.to_str().unwrap()], force].concat()).await;
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(write(&[]).await.0, Some(0));
+    let (token, stat) = (pages.join("users-token.1"), pages.join("users-table.1"));
+    std::fs::write(&token, ".TH users-token 1 \"users 0.0.1\"\n").unwrap();
+    let (status, told) = write(&[]).await;
+    assert!(
+        status == Some(1) && told.contains("it is a manual page of users: --force replaces it"),
+        "{told}"
+    );
+    std::fs::write(&stat, "notes\n").unwrap();
+    let (status, told) = write(&["--force"]).await;
+    assert!(status == Some(1) && told.contains("it is not a manual page of users: it stays"), "{told}");
+    assert_eq!(std::fs::read_to_string(&stat).unwrap(), "notes\n");
+    std::fs::remove_file(&stat).unwrap();
+    assert_eq!(write(&["--force"]).await.0, Some(0));
+    assert!(std::fs::read_to_string(&token).unwrap().len() > 1000);
+
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = String::from_utf8(users(&["completions", shell]).await.stdout).unwrap();
         for command in commands().await {

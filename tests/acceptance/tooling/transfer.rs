@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -40,9 +40,9 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// Imports, and gives what was printed and what the report says.
+    /// Imports, and gives what was printed and what the report says. Replaces the report of an earlier import.
     pub async fn import(&self, file: &str, arguments: &[&str]) -> (Value, Vec<String>) {
-        let output = self.cli.run(&[&["import", file, "--json"], arguments].concat()).await;
+        let output = self.cli.run(&[&["import", file, "--json", "--force"], arguments].concat()).await;
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         let refused = printed["Refused"].as_u64().unwrap();
         assert_eq!(output.status.code(), Some(i32::from(refused > 0)), "{output:?}");
@@ -421,35 +421,189 @@ async fn a_failing_table_ends_an_import_with_3_and_it_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_file_or_another_table_begins_anew() {
+async fn a_resumed_import_is_the_same_or_refused() {
     let desk = Desk::start().await;
-    let file = desk.file("users.csv", &rows(120));
+    let users = format!("FirstName,LastName,Email\nNo,Address,\n{}", plain_rows(300));
+    let file = desk.file("users.csv", &users);
+    let hash = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+    let hashes: String = (0..300)
+        .map(|n| json!({ "Email": format!("user{n}@example.com"), "PasswordHash": hash }))
+        .fold(String::new(), |all, row| format!("{all}{row}\n"));
+    let hashes_file = desk.file("hashes.jsonl", &hashes);
     let note = desk.path("users.csv.import-progress");
-    let run = |arguments: Vec<String>| {
-        let mut all = vec!["import".to_owned(), file.clone(), "--json".to_owned()];
-        all.extend(arguments);
-        async move { finish(spawn(&all.iter().map(String::as_str).collect::<Vec<_>>())).await }
-    };
+    let report = desk.path("report.csv");
+    let report_name = report.to_str().unwrap();
+    let is_down = Arc::new(AtomicBool::new(true));
     let proxy = Proxy::scheduled(desk.world().dynamodb_address(), {
-        let calls = AtomicUsize::new(0);
+        let (calls, is_down) = (AtomicUsize::new(0), is_down.clone());
         move |request| {
             let is_transaction = request.windows(18).any(|part| part == b"TransactWriteItems");
-            (is_transaction && calls.fetch_add(1, Ordering::SeqCst) >= 5).then_some(Fault::Throttled)
+            let is_late = is_transaction && calls.fetch_add(1, Ordering::SeqCst) >= 5;
+            (is_late && is_down.load(Ordering::SeqCst)).then_some(Fault::Throttled)
         }
     })
     .await;
-    let name = desk.world().table().name().to_owned();
-    let through = vec!["--endpoint-url".to_owned(), proxy.url.clone(), "--table".to_owned(), name.clone()];
-    assert_eq!(run(through).await.status.code(), Some(3));
-    assert!(note.exists());
-    // The note is about the table as it was reached through the proxy.
-    let direct = desk.world().system.dynamodb_url.clone();
-    let direct = vec!["--endpoint-url".to_owned(), direct, "--table".to_owned(), name];
-    let output = run(direct).await;
+    let table = ["--endpoint-url", &proxy.url, "--table", desk.world().table().name()];
+    let base = [&["import", &file, "--json"], &table[..]].concat();
+    let same = ["--organization", ACME, "--password-hashes", &hashes_file, "--report", report_name];
+    let run = async |arguments: &[&str]| finish(spawn(&[&base, arguments].concat())).await;
+    assert_eq!(run(&same).await.status.code(), Some(3));
+    let noted = std::fs::read(&note).unwrap();
+    assert_private(&note);
+    let reported = std::fs::read_to_string(&report).unwrap();
+    assert_eq!(reported, "Line,Outcome,Field,Reason\n2,refused,Email,is required\n");
+    assert_private(&report);
+
+    // Any other argument, and any other content of a file, is another job.
+    is_down.store(false, Ordering::SeqCst);
+    let other_report = desk.path("other.csv");
+    let others: [&[&str]; 9] = [
+        &same[..4],
+        &["--organization", ACME, "--report", report_name],
+        &["--organization", GLOBEX, "--password-hashes", &hashes_file, "--report", report_name],
+        &[&same[..4], &["--report", other_report.to_str().unwrap()]].concat(),
+        &[&same[..], &["--from", "users"]].concat(),
+        &[&same[..], &["--raw"]].concat(),
+        &[&same[..], &["--accept-unverified"]].concat(),
+        &[&same[..], &["--skip-disabled"]].concat(),
+        &[&same[..], &["--default-name", "X"]].concat(),
+    ];
+    let assert_refused = async |arguments: &[&str], why: &str| {
+        let output = run(arguments).await;
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(why) && told.contains("--restart"), "{arguments:?}: {told}");
+        assert_eq!(std::fs::read(&note).unwrap(), noted, "{arguments:?}");
+        assert_eq!(std::fs::read_to_string(&report).unwrap(), reported, "{arguments:?}");
+    };
+    for arguments in others {
+        assert_refused(arguments, "was interrupted after 100 rows, with ").await;
+    }
+    for (path, content) in [(&file, &users), (&hashes_file, &hashes)] {
+        let time = std::fs::metadata(path).unwrap().modified().unwrap();
+        let changed = content.replacen("First7,", "First8,", 1).replacen("wrlbfp5eb5", "wrlbfp5eb6", 1);
+        assert!(changed != *content && changed.len() == content.len());
+        std::fs::write(path, changed).unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        assert_refused(&same, "with another content of the files").await;
+        std::fs::write(path, content).unwrap();
+    }
+    // The report is what it was, or the import does not continue.
+    std::fs::write(&report, reported.replace("required", "REQUIRED")).unwrap();
+    let output = run(&same).await;
+    assert!(String::from_utf8(output.stderr).unwrap().contains("was changed: put it back"));
+    std::fs::write(&report, &reported).unwrap();
+    // What came after the last note is written again.
+    std::fs::write(&report, format!("{reported}3,refused,,half a li")).unwrap();
+
+    let output = run(&same).await;
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(printed["Rows"], 120);
-    assert_eq!(printed["Created"].as_u64().unwrap() + printed["Existing"].as_u64().unwrap(), 120);
-    assert_imported(&desk, 120).await;
+    assert_eq!((printed["Rows"].as_u64(), printed["Refused"].as_u64()), (Some(301), Some(1)));
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), reported);
+    assert!(!note.exists());
+    let items = desk.world().items().await;
+    let with_hash = items.iter().filter(|item| text(item, "PasswordHash") == hash).count();
+    assert_eq!(with_hash, 300, "every user has the password");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_writes_over_no_file_but_its_own_report() {
+    let desk = Desk::start().await;
+    let users = format!("FirstName,LastName,Email\nNo,Address,\n{}", plain_rows(2));
+    let file = desk.file("users.csv", &users);
+    let hash = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+    let hashes =
+        desk.file("hashes.jsonl", &json!({ "Email": "a@example.com", "PasswordHash": hash }).to_string());
+    let foreign = desk.file("foreign.csv", "Line,Item\n1,mine\n");
+    std::fs::hard_link(&file, desk.path("hard-link.csv")).unwrap();
+    std::os::unix::fs::symlink(&file, desk.path("link.csv")).unwrap();
+    std::os::unix::fs::symlink(desk.path("nowhere"), desk.path("dangling.csv")).unwrap();
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    let before = files(&desk);
+    let contents = || {
+        let names = files(&desk);
+        names.into_iter().map(|name| std::fs::read(desk.path(&name)).ok()).collect::<Vec<_>>()
+    };
+    let contents_before = contents();
+    let relative = format!("{}/folder/../users.csv", desk.path("").display());
+    let read = "is a file that this command reads";
+    let stays = "it is not the report of an import: it stays";
+    for (name, why) in [
+        (file.as_str(), read),
+        (&relative, read),
+        (desk.path("hard-link.csv").to_str().unwrap(), read),
+        (desk.path("link.csv").to_str().unwrap(), read),
+        (&hashes, read),
+        (desk.path("users.csv.import-progress").to_str().unwrap(), read),
+        (&foreign, stays),
+        (desk.path("dangling.csv").to_str().unwrap(), stays),
+        (desk.path("folder").to_str().unwrap(), stays),
+        ("/dev/null", stays),
+    ] {
+        for more in [&["--dry-run"] as &[&str], &[], &["--force"], &["--dry-run", "--force"], &["--restart"]]
+        {
+            let arguments =
+                ["import", &file, "--organization", ACME, "--password-hashes", &hashes, "--report", name];
+            desk.cli.refused(&[&arguments, more].concat(), why).await;
+            assert_eq!(
+                (files(&desk), contents()),
+                (before.clone(), contents_before.clone()),
+                "{name} {more:?}"
+            );
+        }
+    }
+    // A file with the name of the progress is no progress.
+    let progress = desk.file("users.csv.import-progress", "my notes");
+    for more in [&[] as &[&str], &["--restart"], &["--force"]] {
+        let arguments = [&["import", &file, "--organization", ACME], more].concat();
+        desk.cli.refused(&arguments, "it is not the progress of an import").await;
+        assert_eq!(std::fs::read_to_string(&progress).unwrap(), "my notes");
+    }
+    std::fs::remove_file(&progress).unwrap();
+    assert!(desk.world().user_id_of("user1@example.com").await.is_none(), "nothing was imported");
+
+    // Its own report is replaced only if that is asked for.
+    let report = desk.path("users.csv.report.csv");
+    let import = ["import", &file, "--organization", ACME];
+    assert_eq!(desk.cli.run(&[&import[..], &["--dry-run"]].concat()).await.status.code(), Some(1));
+    let first = std::fs::read(&report).unwrap();
+    assert_private(&report);
+    for more in [&["--dry-run"] as &[&str], &[]] {
+        desk.cli
+            .refused(&[&import[..], more].concat(), "it is the report of an import: --force replaces it")
+            .await;
+    }
+    assert_eq!(std::fs::read(&report).unwrap(), first);
+    desk.import(&file, &["--organization", ACME]).await;
+    assert!(desk.world().user_id_of("user1@example.com").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_import_of_a_file_runs_at_a_time() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(3));
+    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), |_: &[u8]| Some(Fault::BlackHole)).await;
+    let table = ["--endpoint-url", &proxy.url, "--table", desk.world().table().name()];
+    let mut first = spawn(&[&["import", &file], &table[..]].concat());
+    let progress = desk.path("users.csv.import-progress");
+    while !progress.exists() {
+        assert_eq!(first.try_wait().unwrap(), None, "it ended by itself");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    desk.cli.refused(&["import", &file], "another import of it is running").await;
+    first.kill().await.unwrap();
+    assert_eq!(counts(&desk.import(&file, &[]).await.0), [3, 3, 0, 0, 0]);
+}
+
+#[track_caller]
+fn assert_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+}
+
+/// Rows of users without an organization.
+fn plain_rows(count: usize) -> String {
+    (0..count).map(|n| format!("First{n},Last,user{n}@example.com\n")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,30 +1,36 @@
 //! The progress of an import, stored beside its file so that the same command continues after a kill.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::Counts;
+use super::report::ReportPosition;
+use crate::files;
 
-/// What is imported, and where to. If this differs, the import starts from the beginning.
+/// What is imported, how, and where to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Job {
-    table: String,
-    options: String,
-    bytes: u64,
-    modified: u128,
+    /// A digest of the arguments.
+    arguments: String,
+    /// A digest of the content of each file that is read.
+    inputs: Vec<String>,
 }
 
 impl Job {
-    /// The job of importing a file as it is now.
-    pub(super) fn new(file: &Path, table: String, options: String) -> io::Result<Self> {
-        let metadata = fs::metadata(file)?;
-        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self { table, options, bytes: metadata.len(), modified: modified.as_nanos() })
+    /// The job of a command with these arguments that reads these files as they are now.
+    pub(super) fn new(arguments: &str, inputs: &[&Path]) -> io::Result<Self> {
+        let inputs = inputs.iter().map(|input| Ok(BASE64URL.encode(files::digest(input)?)));
+        Ok(Self {
+            arguments: BASE64URL.encode(digest(&SHA256, arguments.as_bytes())),
+            inputs: inputs.collect::<io::Result<_>>()?,
+        })
     }
 }
 
@@ -34,8 +40,8 @@ impl Job {
 pub(super) struct Position {
     /// The outcome of the rows so far.
     pub(super) counts: Counts,
-    /// The length of the report about them.
-    pub(super) report_bytes: u64,
+    /// The report about them.
+    pub(super) report: ReportPosition,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,28 +58,54 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn beside(file: &Path, job: Job) -> Self {
-        Self { path: with_ending(file, "import-progress"), job }
+    pub(super) fn new(path: PathBuf, job: Job) -> Self {
+        Self { path, job }
     }
 
     /// The progress of the same job, if it was interrupted.
-    pub(super) fn read(&self) -> Option<Position> {
-        let content: Content = serde_json::from_slice(&fs::read(&self.path).ok()?).ok()?;
-        (content.job == self.job).then_some(content.position)
+    ///
+    /// # Errors
+    /// Says that an interrupted import was another one, or that the file is not the progress of an import.
+    pub(super) fn read(&self, restart: bool) -> Result<Option<Position>, String> {
+        let path = self.path.display();
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("cannot read {path}: {error}")),
+        };
+        let Ok(Content { job, position }) = serde_json::from_slice(&text) else {
+            return Err(format!(
+                "{path} is there, and it is not the progress of an import by this version: move it elsewhere"
+            ));
+        };
+        if restart {
+            return Ok(None);
+        }
+        if job == self.job {
+            return Ok(Some(position));
+        }
+        let rows = position.counts.rows;
+        if rows == 0 {
+            return Ok(None);
+        }
+        let what =
+            if job.inputs == self.job.inputs { "other arguments" } else { "another content of the files" };
+        Err(format!(
+            "an import of this file was interrupted after {rows} rows, with {what}: give it as it was, or begin anew \
+             with --restart"
+        ))
     }
 
     /// Stores the progress. A kill during this leaves the previous file.
     pub(super) fn write(&self, position: &Position) -> io::Result<()> {
-        let draft = with_ending(&self.path, "draft");
         let content = Content { job: self.job.clone(), position: position.clone() };
-        fs::write(&draft, serde_json::to_vec(&content)?)?;
-        fs::rename(&draft, &self.path)
+        files::replace_private(&self.path, &serde_json::to_vec(&content)?)
     }
 
     /// Removes the file, because the import is done.
     pub(super) fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }

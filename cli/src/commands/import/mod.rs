@@ -5,14 +5,17 @@ mod report;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use operator::table::{ImportOutcome, ImportedAccount, OperatorTable};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::model::{
@@ -21,6 +24,7 @@ use shared::model::{
 
 use super::progress::Progress;
 use super::{Failure, Line, OPERATOR, Output, TableArguments, escaped, parse, tell};
+use crate::files;
 use crate::transfer::{Account, Defaults, Dialect, Entry, LostPassword, MissingNames, Row, Source, Wrong};
 use checkpoint::{Checkpoint, Job, Position, with_ending};
 use report::Report;
@@ -49,9 +53,8 @@ pub(super) struct Import {
     accept_unverified: bool,
     #[command(flatten)]
     reading: Reading,
-    /// Where the report goes, if not to <FILE>.report.csv
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    reporting: Reporting,
     /// Start an interrupted import from the beginning
     #[arg(long)]
     restart: bool,
@@ -74,6 +77,17 @@ struct Reading {
     /// Read CSV cells as they are, after `export --raw`
     #[arg(long)]
     raw: bool,
+}
+
+/// Where the report goes.
+#[derive(Args)]
+struct Reporting {
+    /// Where the report goes, if not to <FILE>.report.csv
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Replace the report of an earlier import
+    #[arg(long)]
+    force: bool,
 }
 
 /// The outcome of the rows.
@@ -114,8 +128,11 @@ struct NotRead {
 }
 
 pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure> {
-    let Import { file, dry_run, from, report, restart, password_hashes, .. } = &arguments;
+    let Import { file, dry_run, from, restart, password_hashes, .. } = &arguments;
+    let Reporting { report, force } = &arguments.reporting;
     let cannot_read = |error| fault(&format!("cannot read {}", file.display()), error);
+    // Held until the end: two imports of one file would write the same report and the same progress.
+    let _lock = lock(file).map_err(cannot_read)?;
     let source = Source::open(file, *from, arguments.reading.raw).map_err(cannot_read)?;
     let total = source.total;
     if !output.json {
@@ -127,16 +144,30 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         Some(file) => read_hashes(file)?,
         None => HashMap::new(),
     };
+    let defaults = arguments.defaults()?;
+    let inputs: Vec<_> = [file.as_path()].into_iter().chain(password_hashes.as_deref()).collect();
     let report = report.clone().unwrap_or_else(|| with_ending(file, "report.csv"));
-    let job = Job::new(file, arguments.table.to_string(), arguments.options()).map_err(cannot_read)?;
-    let checkpoint = (!dry_run).then(|| Checkpoint::beside(file, job));
-    let start = checkpoint.as_ref().filter(|_| !restart).and_then(Checkpoint::read).unwrap_or_default();
+    let progress_file = with_ending(file, "import-progress");
+    let job = Job::new(&arguments.identity(&report), &inputs).map_err(cannot_read)?;
+    let checkpoint = (!dry_run).then(|| Checkpoint::new(progress_file.clone(), job));
+    let start = match &checkpoint {
+        Some(checkpoint) => checkpoint.read(*restart).map_err(Failure::refused)?,
+        None => None,
+    };
+    let kept: Vec<_> = inputs.iter().copied().chain([progress_file.as_path()]).collect();
+    let report = match &start {
+        Some(start) => Report::resume(&report, &start.report, &kept),
+        None => Report::create(&report, &kept, *force),
+    };
+    let report = report.map_err(Failure::refused)?;
+    let start = start.unwrap_or_default();
     if start.counts.rows > 0 && !output.json {
         tell(&Line::from(format!("Going on after {} rows; --restart begins anew.", start.counts.rows)));
     }
-    let report =
-        Report::open(&report, start.report_bytes).map_err(|error| fault("cannot write the report", error))?;
-    let defaults = arguments.defaults()?;
+    if let Some(checkpoint) = &checkpoint {
+        // Before the first row, so that no row is ever written without a note of how.
+        checkpoint.write(&start).map_err(cannot_note)?;
+    }
     let table = arguments.table.open().await?;
     let hasher = hasher(&table)?;
     let mut import = Importer {
@@ -157,8 +188,8 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     while rows.peek().is_some() {
         import.import(rows.by_ref().take(ROWS_AT_ONCE).collect()).await?;
         if let Some(checkpoint) = &checkpoint {
-            let position = Position { counts: import.counts.clone(), report_bytes: import.report.bytes() };
-            checkpoint.write(&position).map_err(|error| fault("cannot note how far the import is", error))?;
+            let position = Position { counts: import.counts.clone(), report: import.report.position() };
+            checkpoint.write(&position).map_err(cannot_note)?;
         }
         progress.advance_to(import.counts.rows);
     }
@@ -173,7 +204,8 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     output.record(&View { dry_run: *dry_run, counts, not_read, report: report.clone() })?;
     match report {
         Some(report) if refused > 0 => Err(Failure::refused(format!(
-            "{refused} rows are refused: {report} says why. Mend them and import the file again"
+            "{refused} rows are refused: {report} says why. Correct them and import the file again; --force replaces \
+             the report"
         ))),
         _ => Ok(()),
     }
@@ -194,16 +226,37 @@ impl Import {
         })
     }
 
-    /// What decides how a row is read.
-    fn options(&self) -> String {
-        let organization = self.organization.as_ref().map(OrganizationId::as_str).unwrap_or_default();
-        let Self { accept_unverified, reading, .. } = self;
-        let Reading { skip_disabled, default_name, names_from_addresses, raw } = reading;
-        let default_name = default_name.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!(
-            "organization {organization}, accept unverified {accept_unverified}, skip disabled {skip_disabled}, \
-             default name {default_name}, names from addresses {names_from_addresses}, raw {raw}"
-        )
+    /// All that decides what becomes of a row and where that is told, except the content of the files.
+    fn identity(&self, report: &Path) -> String {
+        // No `..`: a new argument has to be considered here.
+        let Self {
+            file: _,
+            dry_run: _,
+            organization,
+            from,
+            password_hashes,
+            accept_unverified,
+            reading: Reading { skip_disabled, default_name, names_from_addresses, raw },
+            reporting: _,
+            restart: _,
+            table,
+        } = self;
+        let from = from.and_then(|from| from.to_possible_value()).map(|from| from.get_name().to_owned());
+        let aws = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"].map(|name| std::env::var(name).ok());
+        json!({
+            "organization": organization.as_ref().map(OrganizationId::as_str),
+            "from": from,
+            "password hashes": password_hashes.is_some(),
+            "accept unverified": accept_unverified,
+            "skip disabled": skip_disabled,
+            "default name": default_name.as_ref().map(PersonName::as_str),
+            "names from addresses": names_from_addresses,
+            "raw": raw,
+            "report": files::place(report).to_string_lossy(),
+            "table": table.to_string(),
+            "aws": aws,
+        })
+        .to_string()
     }
 }
 
@@ -238,6 +291,24 @@ fn read_hashes(file: &Path) -> Result<Hashes, Failure> {
         hashes.insert(email.normalized().clone(), hash);
     }
     Ok(hashes)
+}
+
+fn cannot_note(error: io::Error) -> Failure {
+    fault("cannot note how far the import is", error)
+}
+
+/// Locks a file until the result is dropped. `None` if the system has no lock that others can read through.
+fn lock(file: &Path) -> io::Result<Option<File>> {
+    if cfg!(not(unix)) {
+        return Ok(None);
+    }
+    let file = File::open(file)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another import of it is running")),
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+        Ok(()) => Ok(Some(file)),
+    }
 }
 
 fn fault(what: &str, error: impl Display) -> Failure {
