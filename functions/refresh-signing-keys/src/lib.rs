@@ -95,7 +95,10 @@ impl RefreshSigningKeys {
         let changed = stored.is_none_or(|stored| stored.jwks != published.jwks());
         let (kept, left_out) = (published.kept(), published.left_out());
         tracing::info!(changed, kept, left_out, "fetched the signing keys");
-        self.table.put_signing_keys(&StoredSigningKeys { jwks: published.into_jwks(), fetched_at }).await?;
+        let keys = StoredSigningKeys { jwks: published.into_jwks(), fetched_at };
+        if !self.table.put_newer_signing_keys(&keys).await? {
+            tracing::info!("another run has stored newer signing keys meanwhile: they stay");
+        }
         Ok(fetched_at)
     }
 

@@ -20,8 +20,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::ReturnValue;
 use shared::error::Error;
-use shared::table::Table;
-use shared::table::storage::{Item, Key, from_sdk_error};
+use shared::table::storage::{Item, Key, NewItem, from_sdk_error};
+use shared::table::{StoredSigningKeys, Table, signing_keys};
 
 pub use administration::TableDescription;
 pub use connection::{ConnectionOptions, local_table};
@@ -50,6 +50,18 @@ impl OperatorTable {
         let timeouts = timeouts.disable_connect_timeout().operation_attempt_timeout(ATTEMPT_TIMEOUT);
         let config = table.client().config().to_builder().timeout_config(timeouts.build());
         Self { table: Table::new(Client::from_conf(config.build()), table.name()) }
+    }
+
+    /// Writes an item, and replaces an existing one.
+    async fn put(&self, item: NewItem) -> Result<(), Error> {
+        let put = self.client().put_item().table_name(self.name()).set_item(Some(item.into_attributes()));
+        put.send().await.map_err(|error| from_sdk_error("PutItem", &error))?;
+        Ok(())
+    }
+
+    /// Stores signing keys and replaces the previous ones, newer ones too.
+    pub async fn put_signing_keys(&self, keys: &StoredSigningKeys) -> Result<(), Error> {
+        self.put(signing_keys::to_item(keys)?).await
     }
 
     /// Deletes an item. Returns it, if there was one.

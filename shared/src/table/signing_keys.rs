@@ -1,8 +1,13 @@
 //! The identity provider's signing keys, kept in the table so that no request asks the provider.
 
-use super::storage::{Item, Key, NewItem, Table, timestamp_from_text, timestamp_to_text};
+use std::time::Duration;
+
+use super::storage::{Item, Key, NewItem, Table, timestamp_from_text, timestamp_to_sortable_text};
 use crate::clock::Timestamp;
 use crate::error::Error;
+
+/// No fetch takes longer than this: the longest time that Lambda gives an invocation.
+const MAX_FETCH_TIME: Duration = Duration::from_mins(15);
 
 /// The provider's keys, which `refresh-signing-keys` stores for the functions that take tokens.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,13 +24,25 @@ impl Table {
         self.get(Key::signing_keys()).await?.map(|item| from_item(&item)).transpose()
     }
 
-    /// Stores signing keys and replaces the previous ones.
-    pub async fn put_signing_keys(&self, keys: &StoredSigningKeys) -> Result<(), Error> {
-        let item = NewItem::new(Key::signing_keys())
-            .with("Jwks", keys.jwks.as_str())
-            .with("FetchedAt", timestamp_to_text(keys.fetched_at)?);
-        self.put(item).await
+    /// Stores signing keys, unless newer ones are stored: of two fetches at the same time, the slow one may have the
+    /// older set. Returns whether they were stored.
+    pub async fn put_newer_signing_keys(&self, keys: &StoredSigningKeys) -> Result<bool, Error> {
+        // What no fetch can have written is replaced: a time from a wrong clock, or a text that is no time.
+        let times = [
+            (":fetched", timestamp_to_sortable_text(keys.fetched_at)?),
+            (":latest", timestamp_to_sortable_text(keys.fetched_at + MAX_FETCH_TIME)?),
+            (":text", "S".to_owned()),
+        ];
+        let condition = "attribute_not_exists(FetchedAt) OR NOT attribute_type(FetchedAt, :text) \
+                         OR FetchedAt <= :fetched OR FetchedAt > :latest";
+        self.put_if(to_item(keys)?, condition, times).await
     }
+}
+
+/// The item of the signing keys.
+pub fn to_item(keys: &StoredSigningKeys) -> Result<NewItem, Error> {
+    let fetched_at = timestamp_to_sortable_text(keys.fetched_at)?;
+    Ok(NewItem::new(Key::signing_keys()).with("Jwks", keys.jwks.as_str()).with("FetchedAt", fetched_at))
 }
 
 /// Reads the item.

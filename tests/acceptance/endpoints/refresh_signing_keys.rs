@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use refresh_signing_keys::{HttpsClient, Provider, RefreshSigningKeys};
 use serde_json::{Value, json};
+use shared::clock::Clock;
 use shared::http_client::{Proxies, TrustedRoots};
 use shared::lambda::ScheduledTask as _;
 use shared::table::Table;
@@ -137,6 +138,46 @@ async fn stores_what_the_provider_publishes_and_renews_the_time() {
     provider.refresh(&world).await.unwrap();
     let fetched_at = world.table().signing_keys().await.unwrap().unwrap().fetched_at;
     assert_eq!(fetched_at, world.clock.now());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_refresh_does_not_bring_back_an_older_set() {
+    let (world, provider) = (World::start().await, IdentityProvider::start().await);
+    let (old, new) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    // This run began before the other and writes after it.
+    let (began, _) = Clock::manual(world.clock.now() + Duration::from_mins(5));
+    world.clock.advance(Duration::from_mins(5) + Duration::from_millis(1));
+    provider.publishes(&[public(&new)]);
+    provider.refresh(&world).await.unwrap();
+    provider.publishes(&[public(&old)]);
+    let https = HttpsClient::new(
+        TrustedRoots::from_pem(provider.root.as_bytes()).unwrap(),
+        Proxies::at("", ""),
+        PATIENCE,
+    );
+    let slow = RefreshSigningKeys::new(provider.keys_at("/jwks"), https, world.functions_table(), began);
+    slow.run().await.unwrap();
+    assert_eq!(stored(&world).await, json!({ "keys": [public(&new)] }));
+    let fetched_at = world.table().signing_keys().await.unwrap().unwrap().fetched_at;
+    assert_eq!(fetched_at, world.clock.now());
+    provider.refresh(&world).await.unwrap();
+    assert_eq!(stored(&world).await, json!({ "keys": [public(&old)] }), "a later run counts");
+
+    // What no run can have written does not stop one.
+    let day_ahead = "2026-01-03T03:04:05.000Z";
+    for fetched_at in [
+        json!({ "S": day_ahead }),
+        json!({ "S": "soon" }),
+        json!({ "S": "" }),
+        json!({ "N": "1" }),
+        json!({ "NULL": true }),
+    ] {
+        let item = json!({ "PK": { "S": "SIGNING_KEYS" }, "SK": { "S": "SIGNING_KEYS" },
+            "Jwks": { "S": "{}" }, "FetchedAt": fetched_at });
+        world.put_item(&item).await;
+        provider.refresh(&world).await.unwrap();
+        assert_eq!(stored(&world).await, json!({ "keys": [public(&old)] }), "{fetched_at}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::item::{Item, NewItem};
@@ -134,11 +135,29 @@ impl Table {
         Ok(output.item.map(|attributes| Item::new(kind, attributes)))
     }
 
-    /// Writes an item, and replaces an existing one.
-    pub async fn put(&self, item: NewItem) -> Result<(), Error> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item.into_attributes()));
-        put.send().await.map_err(|error| errors::from_sdk_error("PutItem", &error))?;
-        Ok(())
+    /// Writes an item, if the condition holds for the existing one. Returns whether it did.
+    pub async fn put_if<const N: usize>(
+        &self,
+        item: NewItem,
+        condition: &str,
+        values: [(&str, String); N],
+    ) -> Result<bool, Error> {
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.into_attributes()))
+            .condition_expression(condition);
+        for (name, value) in values {
+            put = put.expression_attribute_values(name, AttributeValue::S(value));
+        }
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(errors::from_sdk_error("PutItem", &error)),
+            },
+        }
     }
 
     /// Reads the items with these keys that exist, in no order.

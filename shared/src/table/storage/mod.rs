@@ -17,5 +17,8 @@ pub use errors::{from_sdk_error, pause_before};
 pub use item::{Item, NewItem};
 pub use keys::{Condition, KEY_ATTRIBUTES, Key, KeyKind, Range, TTL_ATTRIBUTE};
 pub use page::{ListBuilder, Page, PageStart};
-pub use time::{from_text as timestamp_from_text, to_text as timestamp_to_text};
+pub use time::{
+    from_text as timestamp_from_text, to_sortable_text as timestamp_to_sortable_text,
+    to_text as timestamp_to_text,
+};
 pub use transaction::{CommitOutcome, MAX_CONFLICT_ROUNDS, Refusal, Transaction};
