@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 use crate::harness::key_pairs::KeyPair as _;
 use crate::harness::{ACME, GLOBEX, JANE, JOHN, START, World, user};
 use crate::security::identity_providers::{ACCOUNT, key, providers, token};
+use crate::table::faults::{Fault, Proxy};
 use crate::tooling::command_line::users_command;
 
 /// What is said of a token agrees with what an endpoint answered to it.
@@ -133,7 +135,7 @@ impl Clinic {
         let wrong = !visit.with_state("wrong").is_empty();
         assert_eq!(visit.status, i32::from(wrong), "{}", visit.stderr);
         if wrong {
-            let error: Value = serde_json::from_str(&visit.stderr).unwrap();
+            let error: Value = serde_json::from_str(visit.stderr.lines().last().unwrap()).unwrap();
             assert_eq!(error["ExitStatus"], 1);
         }
         visit
@@ -652,7 +654,48 @@ async fn what_does_not_hold_is_found_repaired_and_found_right() {
     }
     assert_eq!(clinic.world.items().await, spoiled, "nothing was to be repaired");
 
+    // What only a person could restore stays, with what to do about it.
     let visit = clinic.visit(&["--repair", "--yes"], "").await;
+    let is_orphan = |(check, _): &&(String, String)| {
+        let is_claim = check.starts_with("claim");
+        (check.contains("without user") || check.contains("without organization")) && !is_claim
+    };
+    let is_decided = |(check, _): &&(String, String)| {
+        ["broken item", "user with another's claim"].contains(&check.as_str())
+    };
+    let kept: Vec<_> =
+        expected.iter().filter(|found| is_orphan(found) || is_decided(found)).cloned().collect();
+    assert_eq!(violations(&visit, "wrong"), kept);
+    visit.assert_one("repairs", "note claims deleted: 3, claims made: 1");
+    for check in &visit.checks {
+        if check["State"] == "wrong" && check["Check"].as_str().unwrap().contains("without") {
+            let advice = check["Advice"].as_str().unwrap();
+            assert!(
+                advice.contains("restore") && advice.contains("--repair --delete-orphans: delete"),
+                "{advice}"
+            );
+        }
+    }
+    assert_eq!(violations(&clinic.visit(&["--scan"], "").await, "wrong"), kept);
+
+    // Its loss is told before, by kind and number.
+    let visit = clinic.visit(&["--repair", "--delete-orphans", "--yes"], "").await;
+    let warnings: Vec<Value> = visit.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let warnings: Vec<_> = warnings.iter().filter_map(|line| line["Warning"].as_str()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "this deletes for good what belongs to the organization org_gone, which is not there (customer \
+             association: 1, membership: 1)",
+            "this deletes for good what is left of 2 users who are not there (customer association: 1, membership: 1, \
+             password: 1)",
+        ]
+    );
+    visit.assert_one(
+        "repairs",
+        "note customer associations deleted: 2, memberships deleted: 2, passwords deleted: 1",
+    );
+    let expected: Vec<_> = kept;
     let by_hand = |check: &str| ["broken item", "user with another's claim"].contains(&check);
     let left: Vec<_> = expected.iter().filter(|(check, _)| by_hand(check)).cloned().collect();
     assert_eq!(violations(&visit, "wrong"), left);
@@ -676,6 +719,65 @@ async fn what_does_not_hold_is_found_repaired_and_found_right() {
     let mut items = clinic.world.items().await;
     items.retain(|item| !item.to_string().contains("kp_unclaimed"));
     assert_eq!(items, whole);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_organization_or_user_costs_nobody_anything() {
+    let clinic = Clinic::open().await;
+    let world = &clinic.world;
+    let body = json!({ "FirstName": "A", "LastName": "B", "Email": "a@example.com", "Password": "correct horse battery" });
+    world.create(ACME, &body).await.assert_ok(201);
+    let id = world.user_id_of("a@example.com").await.unwrap();
+    world.associate(&id, ACME, "C-9").await;
+    let whole = world.items().await;
+    let find = |partition: String, sort: &str| {
+        let sort = sort.to_owned();
+        whole.iter().find(|item| item["PK"]["S"] == partition && item["SK"]["S"] == sort).unwrap().clone()
+    };
+    for lost in [find(format!("ORG#{ACME}"), "ORG"), find(format!("USER#{id}"), "PROFILE")] {
+        world.delete_item(lost["PK"]["S"].as_str().unwrap(), lost["SK"]["S"].as_str().unwrap()).await;
+        let before = world.items().await;
+        let visit = clinic.visit(&["--repair", "--yes"], "").await;
+        assert!(visit.status == 1 && visit.of("repairs").is_empty());
+        assert_eq!(world.items().await, before, "nothing is lost, the claim of a lost user included");
+        let screen = clinic.run(&["--repair", "--yes"], "").await.stdout;
+        assert!(!String::from_utf8(screen).unwrap().contains("nothing is wrong"));
+        // The person restores what was missing, and all is as it was.
+        world.put_item(&lost).await;
+        assert_eq!(world.items().await, whole);
+        assert_eq!(clinic.visit(&["--scan"], "").await.status, 0);
+    }
+    world.delete_item(&format!("USER#{id}"), "PROFILE").await;
+    let screen = clinic.run(&["--repair", "--delete-orphans", "--yes"], "").await;
+    let told = String::from_utf8(screen.stderr).unwrap();
+    assert!(
+        told.contains("(customer association: 1, e-mail claim: 1, membership: 1, password: 1)"),
+        "{told}"
+    );
+    let screen = String::from_utf8(screen.stdout).unwrap();
+    assert!(screen.ends_with("nothing is wrong any more\n"), "{screen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_that_the_table_stops_tells_what_was_done() {
+    let clinic = Clinic::open().await;
+    for number in 0..5 {
+        let claim = item(&format!("EMAIL#{number}@example.com"), "EMAIL", &[("UserId", "kp_none")]);
+        clinic.world.put_item(&claim).await;
+    }
+    let transactions = AtomicUsize::new(0);
+    let proxy = Proxy::scheduled(clinic.world.dynamodb_address(), move |request| {
+        let is_write = request.windows(18).any(|part| part == b"TransactWriteItems");
+        (is_write && transactions.fetch_add(1, Ordering::SeqCst) >= 2).then_some(Fault::Throttled)
+    })
+    .await;
+    let table = clinic.world.table().name();
+    let arguments = ["doctor", "--endpoint-url", &proxy.url, "--table", table, "--repair", "--yes"];
+    let output = run(&arguments, "").await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert!(screen.contains("repairs") && screen.contains("claims deleted: 2"), "{screen}");
+    assert!(screen.contains("✗ wrong    table") && !screen.contains("nothing is wrong"), "{screen}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -819,7 +921,8 @@ async fn a_wrong_clock_is_reported_even_if_the_table_refuses_calls() {
         assert_eq!(output.status.code(), Some(3), "{output:?}");
         let checks: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
         let names: Vec<_> = checks.iter().map(|check| check["Check"].as_str().unwrap()).collect();
-        assert_eq!(names, ["settings", "clock"]);
+        assert_eq!(names, ["settings", "clock", "table"]);
+        assert_eq!(checks[2]["State"], "wrong");
         let found =
             format!("{} {}", checks[1]["State"].as_str().unwrap(), checks[1]["Found"].as_str().unwrap());
         assert!(found.starts_with(words), "{found}");
@@ -830,7 +933,9 @@ async fn a_wrong_clock_is_reported_even_if_the_table_refuses_calls() {
     }
     let output = run(&["doctor", "--endpoint-url", "http://127.0.0.1:1"], "").await;
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("clock     not known"));
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert!(screen.contains("clock     not known"), "{screen}");
+    assert!(screen.contains("✗ wrong    table") && !screen.contains("nothing is wrong"), "{screen}");
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: the table cannot be used"));
     assert!(!Path::new(".users").exists());
 }

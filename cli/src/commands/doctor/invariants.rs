@@ -1,6 +1,9 @@
 //! Checks the invariants between the table's items.
 
+use std::collections::{BTreeMap, HashSet};
+
 use operator::table::{Examination, Link, Phase, RepairOutcome, TableDescription, Violation};
+use shared::model::UserId;
 use shared::table::storage::KeyKind;
 
 use super::report::{Check, Report, State};
@@ -37,29 +40,132 @@ pub(super) async fn check(
     }
     // A claim of another address is repaired only if the user also has its own claim.
     violations.sort_by_key(|violation| !matches!(violation, Violation::UserWithoutClaim { .. }));
+    let losses = Losses::of(&violations);
+    let findings: Vec<_> = violations
+        .iter()
+        .map(|violation| (violation, Words::of(violation, losses.includes(violation))))
+        .collect();
+    let is_to_repair = |words: &Words| words.repair.is_some() && (!words.is_loss || patient.delete_orphans);
     let repair = match patient.scan {
         Scan::None | Scan::Look => false,
-        Scan::AskAndRepair => agreed(&violations),
-        Scan::Repair => true,
+        Scan::AskAndRepair | Scan::Repair => {
+            if patient.delete_orphans {
+                losses.sentences().iter().for_each(|sentence| output.warn(sentence));
+            }
+            let repairs: Vec<_> =
+                findings.iter().map(|(_, words)| words).filter(|words| is_to_repair(words)).collect();
+            patient.scan == Scan::Repair || agreed(&repairs)
+        }
     };
-    for violation in &violations {
-        let words = Words::of(violation);
-        let became = if repair { Some(patient.table.repair(violation).await?) } else { None };
+    let mut done = BTreeMap::<_, u64>::new();
+    let mut outcome = Ok(());
+    for (violation, words) in findings {
+        let became = if repair && is_to_repair(&words) {
+            match patient.table.repair(violation).await {
+                Ok(became) => Some(became),
+                Err(error) => {
+                    outcome = Err(error.into());
+                    break;
+                }
+            }
+        } else {
+            None
+        };
+        if became == Some(RepairOutcome::Done) {
+            *done.entry(words.done).or_default() += 1;
+        }
         report.add(words.check(became));
     }
-    Ok(())
+    if !done.is_empty() {
+        let done: Vec<_> = done.iter().map(|(what, count)| format!("{what}: {count}")).collect();
+        report.add(Check::new("repairs", State::Note, done.join(", ")));
+    }
+    outcome
 }
 
 /// Says what would be done and asks for permission.
-fn agreed(violations: &[Violation]) -> bool {
-    let repairs: Vec<_> = violations.iter().map(Words::of).filter(|words| words.repair.is_some()).collect();
+fn agreed(repairs: &[&Words]) -> bool {
     if repairs.is_empty() {
         return false;
     }
-    for Words { found, repair, .. } in &repairs {
+    for Words { found, repair, .. } in repairs {
         tell(&Line::from(format!("{found}: {}", repair.as_deref().unwrap_or_default())));
     }
     question::agreed(&format!("Make these repairs ({} in all)?", repairs.len()))
+}
+
+/// What only a person could restore after a repair: the items that belong to a user or an organization that is not
+/// there. Often the missing item is the accident, and these are what is left to restore it from.
+#[derive(Default)]
+struct Losses<'a> {
+    of_organizations: BTreeMap<&'a str, BTreeMap<&'static str, u64>>,
+    of_users: BTreeMap<&'static str, u64>,
+    /// The users who are not there and of whom anything but a claim is left.
+    users: HashSet<&'a UserId>,
+}
+
+impl<'a> Losses<'a> {
+    fn of(violations: &'a [Violation]) -> Self {
+        let mut losses = Self::default();
+        for violation in violations {
+            match violation {
+                Violation::LinkWithoutOrganization(link) => {
+                    let of_one = losses.of_organizations.entry(link.organization_id.as_str()).or_default();
+                    *of_one.entry(named(link).0).or_default() += 1;
+                }
+                Violation::LinkWithoutUser(link) => {
+                    losses.users.insert(&link.user_id);
+                    *losses.of_users.entry(named(link).0).or_default() += 1;
+                }
+                Violation::CredentialWithoutUser { user_id } => {
+                    losses.users.insert(user_id);
+                    *losses.of_users.entry("password").or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        // The claim then is the only item that tells the address of what is left.
+        let claims = violations.iter().filter(|violation| {
+            matches!(violation, Violation::ClaimWithoutUser { user_id, .. } if losses.users.contains(user_id))
+        });
+        let claims = claims.count() as u64;
+        if claims > 0 {
+            losses.of_users.insert("e-mail claim", claims);
+        }
+        losses
+    }
+
+    fn includes(&self, violation: &Violation) -> bool {
+        match violation {
+            Violation::LinkWithoutOrganization(_)
+            | Violation::LinkWithoutUser(_)
+            | Violation::CredentialWithoutUser { .. } => true,
+            Violation::ClaimWithoutUser { user_id, .. } => self.users.contains(user_id),
+            _ => false,
+        }
+    }
+
+    /// What is lost, and how many of each.
+    fn sentences(&self) -> Vec<String> {
+        let list = |counts: &BTreeMap<&'static str, u64>| {
+            let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{what}: {count}")).collect();
+            counts.join(", ")
+        };
+        let of_organizations = self.of_organizations.iter().map(|(id, counts)| {
+            format!(
+                "this deletes for good what belongs to the organization {id}, which is not there ({})",
+                list(counts)
+            )
+        });
+        let mut sentences: Vec<_> = of_organizations.collect();
+        if !self.of_users.is_empty() {
+            let (users, counts) = (self.users.len(), list(&self.of_users));
+            sentences.push(format!(
+                "this deletes for good what is left of {users} users who are not there ({counts})"
+            ));
+        }
+        sentences
+    }
 }
 
 /// The progress of an examination, phase by phase.
@@ -104,16 +210,35 @@ struct Words {
     repair: Option<String>,
     /// What a person can do.
     by_hand: Option<String>,
+    /// What was done after a repair, of which there may be many.
+    done: &'static str,
+    /// Whether only a person could restore what a repair deletes.
+    is_loss: bool,
 }
 
 impl Words {
-    fn of(violation: &Violation) -> Self {
-        let new =
-            |check: &str, found: String| Self { check: check.to_owned(), found, repair: None, by_hand: None };
+    fn of(violation: &Violation, is_loss: bool) -> Self {
+        let done = match violation {
+            Violation::UserWithoutClaim { .. } => "claims made",
+            Violation::CredentialWithoutUser { .. } => "passwords deleted",
+            Violation::LinkWithoutUser(link) | Violation::LinkWithoutOrganization(link) => match link.kind {
+                KeyKind::CustomerAssociation => "customer associations deleted",
+                _ => "memberships deleted",
+            },
+            _ => "claims deleted",
+        };
+        let new = |check: &str, found: String| {
+            let check = check.to_owned();
+            Self { check, found, repair: None, by_hand: None, done, is_loss }
+        };
+        let rest_of = |user_id: &UserId| {
+            format!("restore the user, or `users delete --id {user_id}` deletes what is left of it")
+        };
         match violation {
             Violation::ClaimWithoutUser { email, user_id } => {
                 new("claim without user", format!("{email} is claimed for {user_id}, who is not there"))
                     .repaired_by("delete the claim, because it blocks the address for everybody else")
+                    .by_hand_if(is_loss, || rest_of(user_id))
             }
             Violation::ClaimOfAnotherAddress { email, user_id, own } => new(
                 "claim of another address",
@@ -132,16 +257,20 @@ impl Words {
             Violation::CredentialWithoutUser { user_id } => {
                 new("credential without user", format!("a password of {user_id}, who is not there"))
                     .repaired_by("delete the credential")
+                    .by_hand(rest_of(user_id))
             }
             Violation::LinkWithoutUser(link) => {
                 let (name, what) = named(link);
                 new(&format!("{name} without user"), format!("{what}: the user is not there"))
                     .repaired_by(format!("delete the {name}"))
+                    .by_hand(rest_of(&link.user_id))
             }
             Violation::LinkWithoutOrganization(link) => {
                 let (name, what) = named(link);
-                let put =
-                    format!("`users organization put --id {}`, if it should be there", link.organization_id);
+                let put = format!(
+                    "if the organization should be there, `users organization put --id {}` restores it",
+                    link.organization_id
+                );
                 new(&format!("{name} without organization"), format!("{what}: the organization is not there"))
                     .repaired_by(format!("delete the {name}"))
                     .by_hand(put)
@@ -161,8 +290,12 @@ impl Words {
         Self { by_hand: Some(by_hand.into()), ..self }
     }
 
+    fn by_hand_if(self, condition: bool, by_hand: impl FnOnce() -> String) -> Self {
+        if condition { self.by_hand(by_hand()) } else { self }
+    }
+
     fn check(self, became: Option<RepairOutcome>) -> Check {
-        let Self { check, found, repair, by_hand } = self;
+        let Self { check, found, repair, by_hand, is_loss, .. } = self;
         match became {
             Some(RepairOutcome::Done) => {
                 let done = repair.unwrap_or_default();
@@ -175,7 +308,8 @@ impl Words {
             )
             .advise("run `users doctor --scan` again"),
             Some(RepairOutcome::ByHand) | None => {
-                let by_repair = repair.map(|repair| format!("--repair: {repair}"));
+                let option = if is_loss { "--repair --delete-orphans" } else { "--repair" };
+                let by_repair = repair.map(|repair| format!("{option}: {repair}"));
                 let advice: Vec<_> = by_hand.into_iter().chain(by_repair).collect();
                 Check::new(check, State::Wrong, found).advise(advice.join(". Or "))
             }

@@ -32,14 +32,24 @@ pub(super) struct Doctor {
     /// Read the whole table and look for inconsistencies
     #[arg(long)]
     scan: bool,
-    /// Repair what a scan finds
+    #[command(flatten)]
+    repairing: Repairing,
+    #[command(flatten)]
+    table: TableArguments,
+}
+
+/// What is done about what a scan finds.
+#[derive(Args)]
+struct Repairing {
+    /// Repair what a scan finds, without losing data
     #[arg(long)]
     repair: bool,
+    /// With --repair: also delete what belongs to a user or an organization that is not there; nothing brings it back
+    #[arg(long, requires = "repair")]
+    delete_orphans: bool,
     /// Repair without asking
     #[arg(long, requires = "repair")]
     yes: bool,
-    #[command(flatten)]
-    table: TableArguments,
 }
 
 /// What to examine.
@@ -48,6 +58,7 @@ struct Patient {
     is_local: bool,
     clock: Clock,
     scan: Scan,
+    delete_orphans: bool,
 }
 
 /// What to do with the table's items.
@@ -64,7 +75,8 @@ enum Scan {
 }
 
 pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure> {
-    let Doctor { settings: settings_file, token_file, scan, repair, yes, table } = arguments;
+    let Doctor { settings: settings_file, token_file, scan, repairing, table } = arguments;
+    let Repairing { repair, delete_orphans, yes } = repairing;
     let both = [&settings_file, &token_file].into_iter().flatten().filter(|file| is_stdin(file)).count();
     if both > 1 {
         return Err(Failure::refused("standard input can be the settings or the token, not both"));
@@ -89,10 +101,17 @@ pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure
         (true, false, _) => Scan::Look,
         (false, false, _) => Scan::None,
     };
-    let patient = Patient { table, is_local, clock, scan };
+    let patient = Patient { table, is_local, clock, scan, delete_orphans };
 
     let mut report = Report::default();
     let examined = patient.examine(&settings, token.as_deref(), output, &mut report).await;
+    if let Err(failure) = &examined {
+        let unfinished = Check::new("table", State::Wrong, failure.to_string());
+        report.add(
+            unfinished
+                .advise("run the command again when the table can be used: not everything was looked at"),
+        );
+    }
     report.print(output)?;
     examined?;
     report.verdict()

@@ -95,7 +95,9 @@ impl Report {
             lines.push(Line::from(format!("… {} more: {name} (--json has all)", seen - MAX_OF_A_KIND)));
         }
         if !self.0.iter().any(|check| check.state == State::Wrong) {
-            lines.push(Line::from("nothing is wrong"));
+            let is_repaired = self.0.iter().any(|check| check.name == "repairs");
+            let verdict = if is_repaired { "nothing is wrong any more" } else { "nothing is wrong" };
+            lines.push(Line::from(verdict));
         }
         print(lines)
     }
