@@ -9,3 +9,4 @@ mod freeze;
 mod http_client;
 mod model;
 mod scale;
+mod stored_forms;
