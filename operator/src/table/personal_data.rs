@@ -1,15 +1,23 @@
 //! Everything that the table holds about one person: reads, changes and deletes it.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::model::{
     CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, Stored, User, UserId,
 };
-use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction};
+use shared::table::storage::{
+    CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction, from_sdk_error,
+};
 use shared::table::{NewMembership, email_claims};
 
 use super::transaction::{MAX_PARTS, OperatorTransaction as _};
 use super::{OperatorTable, Record, records};
+
+/// Stands in `CreatedBy` and `AddedBy` for a person whose data was deleted.
+const DELETED_USER: &str = "deleted-user";
+const CREATED_BY: &str = "CreatedBy";
+const ADDED_BY: &str = "AddedBy";
 
 /// How often data is read again that others change at the same time.
 const MAX_ROUNDS: usize = 8;
@@ -68,7 +76,9 @@ impl PersonalData {
         }
     }
 
-    fn is_nothing(&self) -> bool {
+    /// Whether there is no data.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
         self.account.is_none()
             && self.memberships.is_empty()
             && self.customer_associations.is_empty()
@@ -145,7 +155,7 @@ impl OperatorTable {
     /// `found_by` is the address under which the user was found, if it was found under one: the account is only
     /// deleted if it still has it.
     ///
-    /// The id stays in `CreatedBy` and `AddedBy` of those whom this user had added.
+    /// What other people's items say of the person goes with [`OperatorTable::forget_author`].
     pub async fn delete_personal_data(
         &self,
         id: &UserId,
@@ -193,6 +203,40 @@ impl OperatorTable {
             }
         }
         Err(Error::unavailable("what is to be deleted was changed, round after round"))
+    }
+
+    /// Replaces a person's id in `CreatedBy` and `AddedBy` of other people's items. Reads the whole table. Returns how many
+    /// items named the person. If interrupted, call it again.
+    pub async fn forget_author(&self, id: &UserId) -> Result<u64, Error> {
+        let (mut replaced, mut start) = (0, None);
+        loop {
+            let output = self
+                .client()
+                .scan()
+                .table_name(self.name())
+                .filter_expression(format!("{CREATED_BY} = :id OR {ADDED_BY} = :id"))
+                .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| from_sdk_error("Scan", &error))?;
+            for attributes in output.items.into_iter().flatten() {
+                let item = Item::with_key(attributes)?;
+                let attribute = if item.kind() == KeyKind::User { CREATED_BY } else { ADDED_BY };
+                let change = [(attribute, Some(DELETED_USER))];
+                let transaction =
+                    Transaction::new(self).change(item.key()?, &change, (attribute, id.as_str()));
+                // A refusal means that the item is gone, or names somebody else.
+                if let CommitOutcome::Committed = transaction.commit().await? {
+                    replaced += 1;
+                }
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(replaced);
+            }
+        }
     }
 
     /// Changes a user. If the login identifier changes, the same transaction moves the e-mail claim.

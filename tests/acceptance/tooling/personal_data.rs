@@ -37,6 +37,7 @@ async fn a_deletion_leaves_nothing_of_a_person() {
             "UserId": id, "FirstName": "Ada", "LastName": "Lovelace", "Email": "Ada@example.com",
             "PreferredEmail": null, "PhoneNumber": "561-555-1212", "OrganizationIds": [ACME, GLOBEX],
             "CustomerAssociations": [{ "OrganizationId": GLOBEX, "CustomerNumber": "C-7" }], "HasPassword": true,
+            "ReplacedIn": 0,
         })
     );
     assert_eq!(cli.world.items().await, before);
@@ -71,6 +72,53 @@ async fn a_deletion_that_is_interrupted_is_finished_by_the_id() {
     assert_eq!(left["OrganizationIds"].as_array().unwrap().len(), 231 - 97);
     let items = cli.world.items().await;
     assert!(!items.iter().any(|item| item.to_string().contains(JOHN)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_covers_what_items_of_others_say() {
+    let cli = Cli::start().await;
+    let jane = cli.world.bearer("Admin", JANE, ACME);
+    for (email, status) in [("one@example.com", 201), ("two@example.com", 201), ("john@example.com", 200)] {
+        let body = json!({ "FirstName": "A", "LastName": "B", "Email": email }).to_string();
+        cli.world.post("/api/users", body).bearer(jane.clone()).send().await.assert_ok(status);
+    }
+    let others: Vec<_> = cli.world.items().await;
+    let is_hers = |item: &&Value| text(item, "PK").contains(JANE);
+    let names_her =
+        |item: &&Value| ["AddedBy", "CreatedBy"].iter().any(|attribute| text(item, attribute) == JANE);
+    let named = others.iter().filter(|item| names_her(item) && !is_hers(item)).count();
+    assert!(named >= 4, "two users with a membership each: {named}");
+    // The table fails after the account is gone.
+    let scans = AtomicUsize::new(0);
+    let proxy = Proxy::scheduled(cli.world.dynamodb_address(), move |request| {
+        let is_scan = request.windows(17).any(|part| part == b"DynamoDB_20120810")
+            && request.windows(5).any(|part| part == b".Scan");
+        (is_scan && scans.fetch_add(1, Ordering::SeqCst) < 100).then_some(Fault::Throttled)
+    })
+    .await;
+    let through = ["--endpoint-url", &proxy.url, "--table", cli.world.table().name()];
+    let output = users(&[&["delete", "--id", JANE, "--yes"], &through[..]].concat()).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(cli.world.items().await.iter().any(|item| item.to_string().contains(JANE)));
+    // The same command finishes it.
+    let deleted = cli.json(&["delete", "--id", JANE, "--yes"]).await;
+    assert_eq!((&deleted["Email"], &deleted["ReplacedIn"]), (&Value::Null, &json!(named)));
+    let after = cli.world.items().await;
+    assert!(!after.iter().any(|item| item.to_string().contains(JANE)));
+    // Nothing else about the others has changed.
+    let replaced: Vec<_> = others
+        .iter()
+        .filter(|item| {
+            !text(item, "PK").contains(JANE)
+                && text(item, "UserId") != JANE
+                && text(item, "SK") != "SIGNING_KEYS"
+        })
+        .map(|item| item.to_string().replace(JANE, "deleted-user"))
+        .collect();
+    let after: Vec<_> =
+        after.iter().filter(|item| text(item, "SK") != "SIGNING_KEYS").map(ToString::to_string).collect();
+    assert_eq!(after, replaced);
+    cli.refused(&["delete", "--id", JANE, "--yes"], NOBODY).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
