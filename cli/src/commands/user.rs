@@ -1,10 +1,13 @@
 //! `users user`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use operator::table::{ChangeOutcome, OperatorTable, PersonalData, UserChanges};
 use serde::Serialize;
 use shared::error::Error;
 use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
+use zeroize::Zeroizing;
 
 use super::{Failure, Output, TableArguments, parse};
 
@@ -105,37 +108,56 @@ pub(super) fn no_such_user() -> Failure {
 #[derive(Args)]
 pub(super) struct Changes {
     /// The first name
-    #[arg(long, value_parser = parse::<PersonName>)]
+    #[arg(long, value_name = "NAME", value_parser = parse::<PersonName>)]
     first_name: Option<PersonName>,
     /// The last name
-    #[arg(long, value_parser = parse::<PersonName>)]
+    #[arg(long, value_name = "NAME", value_parser = parse::<PersonName>)]
     last_name: Option<PersonName>,
     /// Another login identifier
-    #[arg(long, value_parser = parse::<Email>)]
+    #[arg(long, value_name = "EMAIL", value_parser = parse::<Email>)]
     new_email: Option<Email>,
     /// The address that the profile shows
-    #[arg(long, value_parser = parse::<Email>, conflicts_with = "no_preferred_email")]
+    #[arg(long, value_name = "EMAIL", value_parser = parse::<Email>, conflicts_with = "no_preferred_email")]
     preferred_email: Option<Email>,
     /// Show the login identifier in the profile
     #[arg(long)]
     no_preferred_email: bool,
     /// The phone number
-    #[arg(long, value_parser = parse::<PhoneNumber>, conflicts_with = "no_phone_number")]
+    #[arg(long, value_name = "NUMBER", value_parser = parse::<PhoneNumber>, conflicts_with = "no_phone_number")]
     phone_number: Option<PhoneNumber>,
     /// Remove the phone number
     #[arg(long)]
     no_phone_number: bool,
+    /// A file with the password's hash
+    #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
+    password_hash_file: Option<PathBuf>,
+    /// Remove the password
+    #[arg(long)]
+    no_password: bool,
 }
 
-impl From<Changes> for UserChanges {
-    fn from(changes: Changes) -> Self {
-        Self {
+impl Changes {
+    fn read(self) -> Result<UserChanges, Failure> {
+        let changes = self;
+        let password_hash = match &changes.password_hash_file {
+            Some(file) => {
+                let cannot = |why: &dyn std::fmt::Display| {
+                    Failure::refused(format!("cannot read a hash from {}: {why}", file.display()))
+                };
+                let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| cannot(&error))?);
+                let hash = text.trim().parse().map_err(|why| cannot(&format!("it {why}")))?;
+                Some(Some(hash))
+            }
+            None => changes.no_password.then_some(None),
+        };
+        Ok(UserChanges {
             first_name: changes.first_name,
             last_name: changes.last_name,
             email: changes.new_email,
             preferred_email: changes.preferred_email.map(Some).or(changes.no_preferred_email.then_some(None)),
             phone_number: changes.phone_number.map(Some).or(changes.no_phone_number.then_some(None)),
-        }
+            password_hash,
+        })
     }
 }
 
@@ -197,7 +219,7 @@ pub(super) async fn run(command: UserCommand, output: Output) -> Result<(), Fail
             (which.id(&table).await?, table)
         }
         UserCommand::Set { which, changes, table } => {
-            let changes = UserChanges::from(changes);
+            let changes = changes.read()?;
             if changes.is_empty() {
                 return Err(Failure::wrong_usage("nothing to set: --help shows the options"));
             }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::model::{
-    CustomerNumber, Email, Invalid, Organization, OrganizationId, Password, PasswordHash, PersonName,
-    PhoneNumber, User, UserId,
+    CustomerNumber, Email, Invalid, Organization, OrganizationId, PasswordHash, PersonName, PhoneNumber,
+    User, UserId,
 };
 use shared::table::{NewMembership, timestamp_from_text};
 
@@ -42,18 +42,8 @@ pub(super) const COLUMNS_READ: [&str; 17] = [
 pub(crate) enum Entry {
     /// An organization.
     Organization(Organization),
-    /// An account.
-    Account(Box<Account>),
-}
-
-/// An account to import.
-pub(crate) struct Account {
-    /// Everything except a password that has not been hashed yet.
-    pub(crate) imported: ImportedAccount,
-    /// Whether the row has the id; otherwise the id is new.
-    pub(crate) has_own_id: bool,
-    /// A password in plain text.
-    pub(crate) password: Option<Password>,
+    /// An account. A password in plain text is not hashed yet.
+    Account(Box<ImportedAccount>),
 }
 
 /// The defaults for what a row lacks.
@@ -185,7 +175,7 @@ impl Reader {
         Some(Organization { id: id?, name: name?, slug: slug? })
     }
 
-    fn account(&mut self, defaults: &Defaults) -> Option<Account> {
+    fn account(&mut self, defaults: &Defaults) -> Option<ImportedAccount> {
         let id: Option<UserId> = self.optional("UserId");
         self.fill_names(&defaults.missing_names);
         let first_name: Option<PersonName> = self.required("FirstName");
@@ -214,9 +204,16 @@ impl Reader {
             preferred_email,
             phone_number,
         };
-        let imported =
-            ImportedAccount { user, created_at, created_by, password_hash, memberships, customer_accounts };
-        Some(Account { imported, has_own_id, password })
+        Some(ImportedAccount {
+            user,
+            has_own_id,
+            created_at,
+            created_by,
+            password_hash,
+            password,
+            memberships,
+            customer_accounts,
+        })
     }
 
     fn fill_names(&mut self, missing_names: &MissingNames) {

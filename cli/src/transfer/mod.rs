@@ -9,7 +9,7 @@ mod source;
 mod text;
 mod user;
 
-pub(crate) use account::{Account, Defaults, Entry, MissingNames, Wrong};
+pub(crate) use account::{Defaults, Entry, MissingNames, Wrong};
 pub(crate) use cells::neutralise;
 pub(crate) use export::{COLUMNS, ExportedOrganization, ExportedUser};
 pub(crate) use providers::Dialect;

@@ -4,16 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use shared::clock::Timestamp;
 use shared::error::Error;
-use shared::model::{CustomerNumber, Email, NormalizedEmail, OrganizationId, PasswordHash, User, UserId};
+use shared::model::{
+    CustomerNumber, Email, NormalizedEmail, OrganizationId, Password, PasswordHash, Stored, User, UserId,
+};
 use shared::table::NewMembership;
-use shared::table::credentials::credential;
+use shared::table::credentials::{PASSWORD_HASH, credential};
 use shared::table::email_claims::{self, USER_ID};
 use shared::table::memberships::add_membership;
 use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Transaction};
 use shared::table::{customer_associations, users};
 
-use super::OperatorTable;
-use super::transaction::MAX_PARTS;
+use super::transaction::{MAX_PARTS, OperatorTransaction as _};
+use super::{OperatorTable, Record, records};
 
 /// How many memberships and customer accounts are written with a new account, in one transaction; those beyond follow.
 /// Each may demand an organization of its own.
@@ -27,12 +29,16 @@ const MAX_LOOK_UPS: u32 = 4;
 pub struct ImportedAccount {
     /// The user, with the id that it is to have.
     pub user: User,
+    /// Whether the id came with it; otherwise it is new.
+    pub has_own_id: bool,
     /// When the account was created.
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: UserId,
     /// The password's hash, where there is one.
     pub password_hash: Option<PasswordHash>,
+    /// The password, where it came in plain text: a new hash of it says nothing about an older one.
+    pub password: Option<Password>,
     /// The organizations that the user belongs to.
     pub memberships: Vec<NewMembership>,
     /// The user's customer accounts, one at most in each organization.
@@ -47,57 +53,109 @@ pub enum ImportOutcome {
     /// This account has the e-mail address. Memberships and customer accounts that it did not have are there; all else
     /// is as it was.
     Existing(UserId),
+    /// The account that had the e-mail address under this id is this one now.
+    Adopted(UserId),
+    /// Nothing was written: the account that has the e-mail address is not the same.
+    Disagrees {
+        /// The account that has it.
+        holder: UserId,
+        /// Whether it has another id.
+        id: bool,
+        /// Whether it has another password, or none.
+        password: bool,
+    },
     /// Nothing was written: another account has the id.
     IdTaken,
-    /// Nothing was written: the claim of the e-mail address names this user, who does not exist.
-    ClaimOrphaned(UserId),
+    /// Nothing was written: the claim of the e-mail address names this user, who does not exist or has another address.
+    ClaimOrphaned {
+        /// The user.
+        holder: UserId,
+        /// Whether the user exists.
+        exists: bool,
+    },
     /// An organization of a membership or a customer account does not exist. Where the account has more of them than
     /// a transaction takes, others may be written.
     OrganizationMissing,
 }
 
+/// What happens to an account that has the address of an imported one, and another id or password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disagreement {
+    /// It stays as it is, and the imported one is refused.
+    Refuse,
+    /// It becomes the imported one: its id moves, its password is replaced.
+    Adopt,
+}
+
 impl OperatorTable {
     /// What [`OperatorTable::import`] would come to, if the organizations exist. Writes nothing.
-    pub async fn would_import(&self, accounts: &[ImportedAccount]) -> Result<Vec<ImportOutcome>, Error> {
+    pub async fn would_import(
+        &self,
+        accounts: &[ImportedAccount],
+        disagreement: Disagreement,
+    ) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
+        let found = self.look_up(accounts.iter().zip(&holders)).await?;
         let ids: HashSet<_> = accounts.iter().map(|account| &account.user.id).collect();
         let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
         let mut taken = HashSet::new();
         for user in self.batch_get(&keys).await? {
             taken.insert(user.key()?);
         }
-        let outcomes = accounts.iter().zip(holders).map(|(account, holder)| match holder {
-            Some(holder) => ImportOutcome::Existing(holder),
-            None if taken.contains(&Key::user(&account.user.id)) => ImportOutcome::IdTaken,
-            None => ImportOutcome::Created,
+        let outcomes = accounts.iter().zip(holders).map(|(account, holder)| {
+            let is_taken = taken.contains(&Key::user(&account.user.id));
+            let Some(holder) = holder else {
+                return if is_taken { ImportOutcome::IdTaken } else { ImportOutcome::Created };
+            };
+            match found.standing(account, &holder) {
+                Standing::Same => ImportOutcome::Existing(holder),
+                Standing::Orphan { exists } => ImportOutcome::ClaimOrphaned { holder, exists },
+                Standing::Another { id, .. } if disagreement == Disagreement::Adopt => {
+                    if id && is_taken {
+                        ImportOutcome::IdTaken
+                    } else {
+                        ImportOutcome::Adopted(holder)
+                    }
+                }
+                Standing::Another { id, password } => ImportOutcome::Disagrees { holder, id, password },
+            }
         });
         Ok(outcomes.collect())
     }
 
     /// Imports accounts, as many new ones in a transaction as it takes. At most one account can ever hold an e-mail
-    /// claim, as with [`Table::create_account`](shared::table::Table::create_account); what is there already is found and left as it is, so what was
-    /// interrupted is finished by importing the same again.
+    /// claim, as with [`Table::create_account`](shared::table::Table::create_account). An account that is there already
+    /// and is the same is left as it is, so what was interrupted is finished by importing the same again.
     ///
     /// What became of each, in their order.
-    pub async fn import(&self, accounts: &[ImportedAccount]) -> Result<Vec<ImportOutcome>, Error> {
+    pub async fn import(
+        &self,
+        accounts: &[ImportedAccount],
+        disagreement: Disagreement,
+    ) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
-        let present = self.belongings_of(accounts, &holders).await?;
+        let found = self.look_up(accounts.iter().zip(&holders)).await?;
         let mut existing = Vec::new();
         let mut new = Vec::new();
         let mut batch = Batch::new(self);
         for (account, holder) in accounts.iter().zip(&holders) {
             if let Some(holder) = holder {
-                let added = self.add_to_existing(holder.clone(), account, &present).await?;
+                let added = match found.standing(account, holder) {
+                    Standing::Same => self.add_to_existing(holder.clone(), account, &found).await?,
+                    // Looked at once more: the address may have gone to another account between the reads.
+                    Standing::Orphan { .. } | Standing::Another { .. } => None,
+                };
                 existing.push(match added {
                     Some(outcome) => outcome,
-                    None => self.import_one(account).await?,
+                    None => self.import_one(account, disagreement).await?,
                 });
             } else if !batch.add(account)? {
-                new.append(&mut std::mem::replace(&mut batch, Batch::new(self)).commit(self).await?);
+                let full = std::mem::replace(&mut batch, Batch::new(self));
+                new.append(&mut full.commit(self, disagreement).await?);
                 batch.add(account)?;
             }
         }
-        new.append(&mut batch.commit(self).await?);
+        new.append(&mut batch.commit(self, disagreement).await?);
         let (mut existing, mut new) = (existing.into_iter(), new.into_iter());
         let in_order =
             holders.iter().map(|holder| if holder.is_some() { existing.next() } else { new.next() });
@@ -117,23 +175,42 @@ impl OperatorTable {
         Ok(emails.iter().map(|email| holders.get(email.as_str()).cloned()).collect())
     }
 
-    /// Of what is to be added to accounts that are there, what they have; and which accounts are there.
-    async fn belongings_of(
+    /// What is there of the accounts that have the addresses of these.
+    async fn look_up(
         &self,
-        accounts: &[ImportedAccount],
-        holders: &[Option<UserId>],
-    ) -> Result<HashSet<Key>, Error> {
-        let existing = accounts.iter().zip(holders).filter_map(|(account, id)| Some((account, id.as_ref()?)));
+        accounts: impl Iterator<Item = (&ImportedAccount, &Option<UserId>)>,
+    ) -> Result<Found, Error> {
+        let existing = accounts.filter_map(|(account, id)| Some((account, id.as_ref()?)));
         let keys = existing.flat_map(|(account, id)| {
             let belongings = account.belongings().map(move |belonging| belonging.key(id));
-            belongings.chain([Key::user(id)])
+            let credential = account.has_password().then(|| Key::credential(id));
+            belongings.chain([Key::user(id)]).chain(credential)
         });
         let keys: HashSet<_> = keys.collect();
-        let items = self.batch_get(&keys.into_iter().collect::<Vec<_>>()).await?;
-        items.iter().map(Item::key).collect()
+        let mut found = Found::default();
+        for item in self.batch_get(&keys.into_iter().collect::<Vec<_>>()).await? {
+            let key = item.key()?;
+            match item.kind() {
+                KeyKind::User => {
+                    let Stored(email): Stored<Email> = item.required(users::EMAIL)?;
+                    found.emails.insert(item.parsed(key.partition_id())?, email);
+                }
+                KeyKind::Credential => {
+                    found.hashes.insert(item.parsed(key.partition_id())?, item.required(PASSWORD_HASH)?);
+                }
+                _ => {
+                    found.belongings.insert(key);
+                }
+            }
+        }
+        Ok(found)
     }
 
-    async fn import_one(&self, account: &ImportedAccount) -> Result<ImportOutcome, Error> {
+    async fn import_one(
+        &self,
+        account: &ImportedAccount,
+        disagreement: Disagreement,
+    ) -> Result<ImportOutcome, Error> {
         for _ in 0..MAX_LOOK_UPS {
             let mut alone = Batch::new(self);
             alone.add(account)?;
@@ -143,7 +220,7 @@ impl OperatorTable {
             };
             if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
                 let holder = email_claims::user_id(claim)?;
-                if let Some(outcome) = self.add_to_existing(holder, account, &HashSet::new()).await? {
+                if let Some(outcome) = self.import_into(holder, account, disagreement).await? {
                     return Ok(outcome);
                 }
             } else if refusal.names(KeyKind::Organization) {
@@ -153,6 +230,105 @@ impl OperatorTable {
             }
         }
         Err(Error::unavailable("an e-mail address went to another account, look-up after look-up"))
+    }
+
+    /// Imports an account whose address this one has. `None` if the address went to another account meanwhile.
+    async fn import_into(
+        &self,
+        holder: UserId,
+        account: &ImportedAccount,
+        disagreement: Disagreement,
+    ) -> Result<Option<ImportOutcome>, Error> {
+        let holder = Some(holder);
+        let found = self.look_up([(account, &holder)].into_iter()).await?;
+        let Some(holder) = holder else { return Ok(None) };
+        match found.standing(account, &holder) {
+            Standing::Same => self.add_to_existing(holder, account, &found).await,
+            Standing::Orphan { exists } => {
+                let still = self.user_id_of(&account.user.email).await?.as_ref() == Some(&holder);
+                Ok(still.then_some(ImportOutcome::ClaimOrphaned { holder, exists }))
+            }
+            Standing::Another { id, .. } if disagreement == Disagreement::Adopt => {
+                if id {
+                    self.move_account(holder, account).await
+                } else {
+                    self.replace_password(holder, account, &found).await
+                }
+            }
+            Standing::Another { id, password } => {
+                let still = self.user_id_of(&account.user.email).await?.as_ref() == Some(&holder);
+                Ok(still.then_some(ImportOutcome::Disagrees { holder, id, password }))
+            }
+        }
+    }
+
+    /// Gives an account the imported password, and what belongs to the imported account. `None` if the address went to
+    /// another account meanwhile.
+    async fn replace_password(
+        &self,
+        id: UserId,
+        account: &ImportedAccount,
+        found: &Found,
+    ) -> Result<Option<ImportOutcome>, Error> {
+        let transaction = Transaction::new(self).demand(Key::user(&id));
+        let mut transaction = email_claims::demand_holder(transaction, &account.user.email, &id);
+        if let Some(hash) = &account.password_hash {
+            transaction = transaction.put(credential(&id, hash));
+        }
+        let CommitOutcome::Committed = transaction.commit().await? else { return Ok(None) };
+        Ok(self.add_to_existing(id, account, found).await?.map(|outcome| match outcome {
+            ImportOutcome::Existing(id) => ImportOutcome::Adopted(id),
+            other => other,
+        }))
+    }
+
+    /// Makes an account the imported one, which has another id: one transaction moves the claim, replaces the user and
+    /// the password, and moves as many memberships and customer accounts as it takes. `None` if the address went to
+    /// another account meanwhile.
+    async fn move_account(
+        &self,
+        old: UserId,
+        account: &ImportedAccount,
+    ) -> Result<Option<ImportOutcome>, Error> {
+        let ImportedAccount { user, created_at, created_by, password_hash, .. } = account;
+        if self.user(&user.id).await?.is_some() {
+            return Ok(Some(ImportOutcome::IdTaken));
+        }
+        let items = self.items_of(&old).await?;
+        let Some(old_user) = items.iter().find(|item| item.kind() == KeyKind::User) else { return Ok(None) };
+        let email: String = old_user.required(users::EMAIL)?;
+        let claim = Key::email_claim(user.email.normalized());
+        let mut transaction = Transaction::new(self)
+            .change(claim, &[(USER_ID, Some(user.id.as_str()))], (USER_ID, old.as_str()))
+            .delete_if(Key::user(&old), (users::EMAIL, &email))
+            .put_new(users::to_item(user, created_by, *created_at)?)
+            .delete(Key::credential(&old));
+        if let Some(hash) = password_hash {
+            transaction = transaction.put(credential(&user.id, hash));
+        }
+        let first = links(&items)?;
+        for key in first.iter().take(MAX_FIRST_BELONGINGS) {
+            transaction = move_link(transaction, &items, key, &user.id)?;
+        }
+        let CommitOutcome::Committed = transaction.commit().await? else { return Ok(None) };
+        // What had no room, and what was added at the same moment. Nothing can be added to the old id any more.
+        loop {
+            let items = self.items_of(&old).await?;
+            let rest = links(&items)?;
+            if rest.is_empty() {
+                break;
+            }
+            let mut transaction = Transaction::new(self);
+            for key in rest.iter().take(MAX_FIRST_BELONGINGS) {
+                transaction = move_link(transaction, &items, key, &user.id)?;
+            }
+            transaction.commit().await?;
+        }
+        let found = self.look_up([(account, &Some(user.id.clone()))].into_iter()).await?;
+        Ok(match self.add_to_existing(user.id.clone(), account, &found).await? {
+            Some(ImportOutcome::Existing(_)) | None => Some(ImportOutcome::Adopted(old)),
+            other => other,
+        })
     }
 
     /// What the first transaction of a new account had no room for.
@@ -175,21 +351,16 @@ impl OperatorTable {
         &self,
         id: UserId,
         account: &ImportedAccount,
-        present: &HashSet<Key>,
+        found: &Found,
     ) -> Result<Option<ImportOutcome>, Error> {
-        let missing = account.belongings().filter(|belonging| !present.contains(&belonging.key(&id)));
+        let missing =
+            account.belongings().filter(|belonging| !found.belongings.contains(&belonging.key(&id)));
         let missing: Vec<_> = missing.collect();
-        let mut parts: Vec<_> = missing.chunks(MAX_ADDED).collect();
-        if parts.is_empty() && !present.contains(&Key::user(&id)) {
-            // Nothing is written, but whether the account is there is checked.
-            parts.push(&[]);
-        }
-        for some in parts {
+        for some in missing.chunks(MAX_ADDED) {
             match self.add(&id, Some(&account.user.email), some).await? {
                 AddOutcome::Added => {}
                 AddOutcome::OrganizationMissing => return Ok(Some(ImportOutcome::OrganizationMissing)),
-                AddOutcome::UserMissing => return Ok(Some(ImportOutcome::ClaimOrphaned(id))),
-                AddOutcome::AddressMoved => return Ok(None),
+                AddOutcome::UserMissing | AddOutcome::AddressMoved => return Ok(None),
             }
         }
         Ok(Some(ImportOutcome::Existing(id)))
@@ -222,6 +393,65 @@ impl OperatorTable {
             }
             CommitOutcome::Refused(_) => AddOutcome::UserMissing,
         })
+    }
+}
+
+/// The keys of a user's memberships and customer accounts.
+fn links(items: &[Item]) -> Result<Vec<Key>, Error> {
+    items.iter().filter(|item| item.kind() != KeyKind::User).map(Item::key).collect()
+}
+
+/// Moves a membership or a customer account to another user.
+fn move_link(transaction: Transaction, items: &[Item], key: &Key, to: &UserId) -> Result<Transaction, Error> {
+    let Some(item) = items.iter().find(|item| item.key().is_ok_and(|found| found == *key)) else {
+        return Ok(transaction);
+    };
+    let transaction = transaction.delete(key.clone());
+    match records::read(item)? {
+        Record::Membership { organization_id, joined_at, added_by, .. } => {
+            add_membership(transaction, to, &NewMembership { organization_id, added_by, joined_at })
+        }
+        Record::CustomerAssociation(association) => {
+            let number = [(customer_associations::CUSTOMER_NUMBER, association.customer_number.to_string())];
+            let key = Key::customer_association(to, &association.organization_id);
+            Ok(transaction.put_absent_attributes(key, number))
+        }
+        _ => Err(Error::defect("an item of a user is neither a membership nor a customer association")),
+    }
+}
+
+/// What was found of the accounts that have the addresses of imported ones.
+#[derive(Default)]
+struct Found {
+    emails: HashMap<UserId, Email>,
+    hashes: HashMap<UserId, PasswordHash>,
+    belongings: HashSet<Key>,
+}
+
+/// What an account that has the address of an imported one is to it.
+enum Standing {
+    /// It is the same.
+    Same,
+    /// It has another id, or another password.
+    Another { id: bool, password: bool },
+    /// It does not exist, or has another address.
+    Orphan { exists: bool },
+}
+
+impl Found {
+    fn standing(&self, account: &ImportedAccount, holder: &UserId) -> Standing {
+        let Some(email) = self.emails.get(holder) else { return Standing::Orphan { exists: false } };
+        if email.normalized() != account.user.email.normalized() {
+            return Standing::Orphan { exists: true };
+        }
+        let hash = self.hashes.get(holder);
+        let id = account.has_own_id && account.user.id != *holder;
+        let password = match (&account.password, &account.password_hash) {
+            (Some(password), _) => !hash.is_some_and(|hash| hash.is_of(password)),
+            (None, Some(own)) => hash.is_none_or(|hash| hash.as_str() != own.as_str()),
+            (None, None) => false,
+        };
+        if id || password { Standing::Another { id, password } } else { Standing::Same }
     }
 }
 
@@ -271,6 +501,10 @@ impl<'a> Belonging<'a> {
 }
 
 impl ImportedAccount {
+    fn has_password(&self) -> bool {
+        self.password.is_some() || self.password_hash.is_some()
+    }
+
     fn belongings(&self) -> impl Iterator<Item = Belonging<'_>> {
         let accounts = self.customer_accounts.iter();
         let accounts =
@@ -337,7 +571,11 @@ impl<'a> Batch<'a> {
     }
 
     /// Commits all at once; where that is refused, one after the other.
-    async fn commit(self, table: &OperatorTable) -> Result<Vec<ImportOutcome>, Error> {
+    async fn commit(
+        self,
+        table: &OperatorTable,
+        disagreement: Disagreement,
+    ) -> Result<Vec<ImportOutcome>, Error> {
         let mut outcomes = Vec::with_capacity(self.accounts.len());
         if self.accounts.is_empty() {
             return Ok(outcomes);
@@ -347,7 +585,7 @@ impl<'a> Batch<'a> {
             outcomes.push(if committed {
                 table.import_rest(account).await?
             } else {
-                table.import_one(account).await?
+                table.import_one(account, disagreement).await?
             });
         }
         Ok(outcomes)

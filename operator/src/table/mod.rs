@@ -26,7 +26,7 @@ use shared::table::{StoredSigningKeys, Table, signing_keys};
 pub use administration::TableDescription;
 pub use connection::{ConnectionOptions, local_table};
 pub use customer_accounts::AssociateError;
-pub use import::{ImportOutcome, ImportedAccount};
+pub use import::{Disagreement, ImportOutcome, ImportedAccount};
 pub use invariants::{Examination, Link, Phase, RepairOutcome, Violation};
 pub use observer::{CallObserver, observed};
 pub use personal_data::{Account, ChangeOutcome, DeleteOutcome, LeaveOutcome, PersonalData, UserChanges};

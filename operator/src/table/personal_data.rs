@@ -4,8 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::model::{
-    CustomerAssociation, Email, OrganizationId, PersonName, PhoneNumber, Stored, User, UserId,
+    CustomerAssociation, Email, OrganizationId, PasswordHash, PersonName, PhoneNumber, Stored, User, UserId,
 };
+use shared::table::credentials::credential;
 use shared::table::storage::{
     CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction, from_sdk_error,
 };
@@ -99,6 +100,8 @@ pub struct UserChanges {
     pub preferred_email: Option<Option<Email>>,
     /// The phone number; `Some(None)` removes it.
     pub phone_number: Option<Option<PhoneNumber>>,
+    /// The hash of the password; `Some(None)` removes it.
+    pub password_hash: Option<Option<PasswordHash>>,
 }
 
 /// The outcome of a change.
@@ -255,11 +258,19 @@ impl OperatorTable {
                 return Ok(ChangeOutcome::AddressMoved);
             }
             let changed = changes.applied_to(user.clone());
-            let mut transaction = Transaction::new(self).change(
-                Key::user(id),
-                &changes.attributes(),
-                ("Email", user.email.as_str()),
-            );
+            let known = ("Email", user.email.as_str());
+            let attributes = changes.attributes();
+            let mut transaction = Transaction::new(self);
+            transaction = if attributes.is_empty() {
+                transaction.demand_that(Key::user(id), known)
+            } else {
+                transaction.change(Key::user(id), &attributes, known)
+            };
+            transaction = match &changes.password_hash {
+                None => transaction,
+                Some(None) => transaction.delete(Key::credential(id)),
+                Some(Some(hash)) => transaction.put(credential(id, hash)),
+            };
             let (old, new) = (user.email.normalized(), changed.email.normalized());
             if old != new {
                 let own = (email_claims::USER_ID, id.as_str());
@@ -306,7 +317,7 @@ impl OperatorTable {
     }
 
     /// Everything in a user's partition.
-    async fn items_of(&self, id: &UserId) -> Result<Vec<Item>, Error> {
+    pub(super) async fn items_of(&self, id: &UserId) -> Result<Vec<Item>, Error> {
         let range = Range::everything_of(id);
         let (mut items, mut start) = (Vec::new(), None);
         loop {
@@ -324,7 +335,7 @@ impl UserChanges {
     /// Whether nothing is to be changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.attributes().is_empty()
+        self.attributes().is_empty() && self.password_hash.is_none()
     }
 
     /// The attributes to write or to remove, and no others, so that concurrent changes of other attributes stay.

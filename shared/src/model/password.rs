@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use argon2::password_hash::phc;
+use argon2::password_hash::{PasswordVerifier as _, phc};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -86,6 +86,15 @@ fn is_bcrypt(text: &str) -> bool {
         && cost.parse().is_ok_and(|cost: u8| (4..=31).contains(&cost))
         && salt_and_hash.len() == 53
         && salt_and_hash.bytes().all(is_base64)
+}
+
+impl PasswordHash {
+    /// Whether it is of this password. Only argon2id can be compared; a hash by another algorithm is of none.
+    #[allow(dead_code, reason = "operator compares with it, and only this file reads passwords")]
+    #[must_use]
+    pub fn is_of(&self, password: &Password) -> bool {
+        Argon2::default().verify_password(password.0.as_bytes(), self.as_str()).is_ok()
+    }
 }
 
 impl fmt::Debug for PasswordHash {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use operator::table::{ImportOutcome, ImportedAccount, OperatorTable, UserChanges};
+use operator::table::{Disagreement, ImportOutcome, ImportedAccount, OperatorTable, UserChanges};
 use serde_json::json;
 use shared::table::NewMembership;
 use tokio::io::AsyncWriteExt as _;
@@ -96,6 +96,8 @@ async fn run(world: &World, url: &str, command: &[&str]) -> std::process::Output
 async fn import(world: &World, url: &str) -> ImportOutcome {
     let row = ImportedAccount {
         user: user("kp_row", ADDRESS),
+        has_own_id: false,
+        password: None,
         created_at: world.clock.now(),
         created_by: "kp_row".parse().unwrap(),
         password_hash: None,
@@ -106,7 +108,8 @@ async fn import(world: &World, url: &str) -> ImportOutcome {
         }],
         customer_accounts: Vec::new(),
     };
-    let outcomes = OperatorTable::local(world.table().name(), url).import(&[row]).await.unwrap();
+    let outcomes =
+        OperatorTable::local(world.table().name(), url).import(&[row], Disagreement::Refuse).await.unwrap();
     outcomes.into_iter().next().unwrap()
 }
 
@@ -233,7 +236,10 @@ async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     world.delete_item(&format!("USER#{JANE}"), "PROFILE").await;
     let url = world.system.dynamodb_url.clone();
     create(&world, &url).await.assert_problem(500);
-    assert_eq!(import(&world, &url).await, ImportOutcome::ClaimOrphaned(JANE.parse().unwrap()));
+    assert_eq!(
+        import(&world, &url).await,
+        ImportOutcome::ClaimOrphaned { holder: JANE.parse().unwrap(), exists: false }
+    );
     let output = add(&world, &url).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use operator::table::{ImportOutcome, ImportedAccount};
+use operator::table::{Disagreement, ImportOutcome, ImportedAccount};
 use serde_json::{Value, json};
 use shared::model::{Email, PhoneNumber};
 use shared::table::storage::KeyKind;
@@ -53,6 +53,8 @@ async fn written() -> Vec<Value> {
     let (acme, globex) = (crate::harness::ACME, crate::harness::GLOBEX);
     let account = |user| ImportedAccount {
         user,
+        has_own_id: true,
+        password: None,
         created_at: START,
         created_by: "kp_admin".parse().unwrap(),
         password_hash: None,
@@ -66,7 +68,7 @@ async fn written() -> Vec<Value> {
     full.memberships.push(membership(globex));
     full.customer_accounts.push((acme.parse().unwrap(), "C-1".parse().unwrap()));
     let least = account(user("kp_least", "least@example.com"));
-    for outcome in world.table().import(&[full, least]).await.unwrap() {
+    for outcome in world.table().import(&[full, least], Disagreement::Refuse).await.unwrap() {
         assert_eq!(outcome, ImportOutcome::Created);
     }
     world.get("/api/users/exists?Email=least%40example.com").send().await.assert_ok(200);

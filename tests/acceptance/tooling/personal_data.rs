@@ -185,6 +185,31 @@ async fn what_is_given_is_set_and_the_rest_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_replaced_and_removed() {
+    let cli = Cli::start().await;
+    let hash = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hash");
+    let file = file.to_str().unwrap();
+    let stored = async || {
+        let items = cli.world.partition(&format!("CREDENTIAL#{JANE}")).await;
+        items.first().map(|item| text(item, "PasswordHash"))
+    };
+    std::fs::write(file, format!("{hash}\n")).unwrap();
+    let set = ["user", "set", "--email", "jane@example.com", "--password-hash-file", file];
+    assert_eq!(cli.json(&set).await["HasPassword"], true);
+    assert_eq!(stored().await.as_deref(), Some(hash));
+    std::fs::write(file, "correct horse battery").unwrap();
+    cli.refused(&set, "it must be a hash by argon2id, bcrypt or PBKDF2").await;
+    let output = users(&[&set[..], &["--no-password"]].concat()).await;
+    assert_eq!(output.status.code(), Some(2));
+    let removed = cli.json(&["user", "set", "--id", JANE, "--no-password", "--first-name", "Janet"]).await;
+    assert_eq!((&removed["HasPassword"], &removed["FirstName"]), (&json!(false), &json!("Janet")));
+    assert_eq!(stored().await, None);
+    cli.refused(&["user", "set", "--id", "kp_none", "--no-password"], NOBODY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_goes_over_with_its_claim() {
     let cli = Cli::start().await;
     let holder = |email: &'static str| cli.world.user_id_of(email);

@@ -578,6 +578,197 @@ async fn an_import_writes_over_no_file_but_its_own_report() {
     assert!(desk.world().user_id_of("user1@example.com").await.is_some());
 }
 
+/// An account that a Globex Admin has made for an address of Acme, with a password of the Admin's choice; its id.
+async fn plant(desk: &Desk) -> String {
+    let body = json!({ "FirstName": "Not", "LastName": "Theirs", "Email": "Victim@corp.example",
+        "Password": "the attacker's own" });
+    desk.world().create(GLOBEX, &body).await.assert_ok(201);
+    let id = desk.world().user_id_of("victim@corp.example").await.unwrap();
+    desk.world().associate(&id, GLOBEX, "C-7").await;
+    id
+}
+
+const VICTIMS_HASH: &str = "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S";
+
+fn victim() -> Value {
+    json!({ "UserId": "auth0|victim", "FirstName": "Vic", "LastName": "Tim", "Email": "victim@corp.example",
+        "EmailVerified": true, "PasswordHash": VICTIMS_HASH, "OrganizationId": ACME, "CustomerNumber": "C-1" })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planted_account_is_refused_until_it_is_adopted() {
+    let desk = Desk::start().await;
+    let planted = plant(&desk).await;
+    let file = desk.file("users.jsonl", &victim().to_string());
+    let before = desk.world().items().await;
+    let told = |what: &str| {
+        format!(
+            "The address is registered by the account {planted}, which has {what}. Find out who created it: \
+             docs/identity-providers.md, \"\"Planted accounts\"\". --adopt makes it this row's."
+        )
+    };
+    let refused = [
+        format!("1,refused,UserId,\"{}\"", told("another id")),
+        format!("1,refused,PasswordHash,\"{}\"", told("another password, or none")),
+    ];
+    for arguments in [&["--dry-run"] as &[_], &[]] {
+        let (printed, report) = desk.import(&file, arguments).await;
+        assert_eq!((counts(&printed), report.as_slice()), ([1, 0, 0, 0, 1], refused.as_slice()));
+        assert_eq!(desk.world().items().await, before, "nothing is written, not even the membership");
+    }
+    let (printed, report) = desk.import(&file, &["--adopt", "--dry-run"]).await;
+    assert_eq!((&printed["Adopted"], report.len()), (&json!(1), 1));
+    assert_eq!(desk.world().items().await, before);
+
+    let (printed, report) = desk.import(&file, &["--adopt"]).await;
+    assert_eq!((counts(&printed), &printed["Adopted"]), ([1, 0, 0, 0, 0], &json!(1)));
+    let adopted = format!(
+        "1,adopted,UserId,\"The account {planted} had the address: it is this row's now, with its id, names and password.\""
+    );
+    assert_eq!(report, [adopted]);
+    let user = desk.user("victim@corp.example").await;
+    assert_eq!((&user["UserId"], &user["FirstName"]), (&json!("auth0|victim"), &json!("Vic")));
+    assert_eq!(user["OrganizationIds"], json!([ACME, GLOBEX]), "no membership is lost");
+    let accounts = json!([
+        { "CustomerNumber": "C-1", "OrganizationId": ACME }, { "CustomerNumber": "C-7", "OrganizationId": GLOBEX },
+    ]);
+    assert_eq!(user["CustomerAssociations"], accounts);
+    assert_eq!(desk.hash_of("victim@corp.example").await, VICTIMS_HASH);
+    let items = desk.world().items().await;
+    assert!(
+        !items.iter().any(|item| item.to_string().contains(&planted)),
+        "nothing is left under the old id"
+    );
+    assert_eq!(desk.world().table().examine(|_, _| {}).await.unwrap().violations.len(), 0);
+    // Now the row agrees.
+    let (printed, report) = desk.import(&file, &[]).await;
+    assert_eq!((counts(&printed), report.len()), ([1, 0, 1, 0, 0], 0));
+    assert_eq!(desk.world().items().await, items);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adopted_account_keeps_any_number_of_memberships() {
+    let desk = Desk::start().await;
+    let planted = plant(&desk).await;
+    let organizations: Vec<_> = (0..130).map(|n| format!("org_{n:03}")).collect();
+    desk.world().multiply(&format!("ORG#{ACME}"), "ORG", ACME, &organizations).await;
+    desk.world()
+        .multiply(&format!("USER#{planted}"), &format!("MEMBERSHIP#{GLOBEX}"), GLOBEX, &organizations)
+        .await;
+    let file = desk.file("users.jsonl", &victim().to_string());
+    let (printed, _) = desk.import(&file, &["--adopt"]).await;
+    assert_eq!(printed["Adopted"], 1);
+    assert_eq!(desk.world().organizations_of("auth0|victim").await.len(), 132);
+    let items = desk.world().items().await;
+    assert!(!items.iter().any(|item| item.to_string().contains(&planted)));
+    // An id that is another account's is not taken from it.
+    plant_again(&desk).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_rows_that_disagree_are_told_in_a_dry_run_as_in_an_import() {
+    let desk = Desk::start().await;
+    let mut other = victim();
+    other["UserId"] = json!("auth0|other");
+    other["PasswordHash"] = json!(VICTIMS_HASH.replace("2b", "2a"));
+    let file = desk.file("users.jsonl", &format!("{}\n{}\n{other}\n", victim(), victim()));
+    let outcomes: Vec<_> = [desk.import(&file, &["--dry-run"]).await, desk.import(&file, &[]).await]
+        .into_iter()
+        .map(|(printed, report)| {
+            let fields: Vec<_> =
+                report.iter().map(|line| line.splitn(4, ',').take(3).collect::<Vec<_>>().join(",")).collect();
+            (counts(&printed), fields)
+        })
+        .collect();
+    assert_eq!(
+        outcomes[0],
+        ([3, 1, 1, 0, 1], vec!["3,refused,UserId".to_owned(), "3,refused,PasswordHash".to_owned()])
+    );
+    assert_eq!(outcomes[1], outcomes[0]);
+}
+
+/// Adopting for an id that another account has.
+async fn plant_again(desk: &Desk) {
+    let body = json!({ "FirstName": "A", "LastName": "B", "Email": "other@corp.example" });
+    desk.world().create(GLOBEX, &body).await.assert_ok(201);
+    let mut row = victim();
+    row["UserId"] = json!(JANE);
+    row["Email"] = json!("other@corp.example");
+    let file = desk.file("taken.jsonl", &row.to_string());
+    let before = desk.world().items().await;
+    for arguments in [&["--adopt", "--dry-run"] as &[_], &["--adopt"]] {
+        let (_, report) = desk.import(&file, arguments).await;
+        assert_eq!(report, ["1,refused,UserId,An account with another e-mail address has this id."]);
+    }
+    assert_eq!(desk.world().items().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_with_another_password_is_refused_until_it_is_adopted() {
+    let desk = Desk::start().await;
+    plant(&desk).await;
+    let mut row = victim();
+    row.as_object_mut().unwrap().remove("UserId");
+    let hash = row.as_object_mut().unwrap().remove("PasswordHash").unwrap();
+    row["Password"] = json!("the attacker's own");
+    let same = desk.file("same.jsonl", &row.to_string());
+    row["Password"] = json!("the victim's own");
+    let other = desk.file("other.jsonl", &row.to_string());
+    row.as_object_mut().unwrap().remove("Password");
+    let hashes = json!({ "Email": "victim@corp.example", "PasswordHash": hash });
+    let (apart, hashes) =
+        (desk.file("apart.jsonl", &row.to_string()), desk.file("hashes.jsonl", &hashes.to_string()));
+    let before = desk.world().items().await.len();
+    // A new hash of the same password is no other password.
+    let planted_hash = desk.hash_of("victim@corp.example").await;
+    assert_eq!(counts(&desk.import(&same, &["--adopt"]).await.0), [1, 0, 1, 0, 0]);
+    assert_eq!(desk.hash_of("victim@corp.example").await, planted_hash);
+    // A row without a password says nothing about it.
+    assert_eq!(counts(&desk.import(&apart, &[]).await.0), [1, 0, 1, 0, 0]);
+    for (file, arguments) in [(&other, &[] as &[&str]), (&apart, &["--password-hashes", &hashes])] {
+        for dry_run in [&["--dry-run"] as &[_], &[]] {
+            let (printed, report) = desk.import(file, &[arguments, dry_run].concat()).await;
+            assert_eq!(counts(&printed), [1, 0, 0, 0, 1]);
+            assert!(report[0].starts_with("1,refused,PasswordHash,") && report.len() == 1, "{report:?}");
+            assert_eq!(desk.hash_of("victim@corp.example").await, planted_hash);
+        }
+    }
+    let (printed, report) = desk.import(&apart, &["--password-hashes", &hashes, "--adopt"]).await;
+    assert_eq!((&printed["Adopted"], report.len()), (&json!(1), 1));
+    assert_eq!(desk.hash_of("victim@corp.example").await, VICTIMS_HASH);
+    // The membership and the customer account of Acme alone are new.
+    assert_eq!(desk.world().items().await.len(), before + 2);
+    // One who has no password has another than a row with one.
+    desk.cli.json(&["user", "set", "--email", "victim@corp.example", "--no-password"]).await;
+    assert_eq!(counts(&desk.import(&other, &[]).await.0), [1, 0, 0, 0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_leads_nowhere_refuses_its_row_alone() {
+    let desk = Desk::start().await;
+    let claim = |email: &str, id: &str| json!({ "PK": { "S": format!("EMAIL#{email}") }, "SK": { "S": "EMAIL" }, "UserId": { "S": id } });
+    desk.world().put_item(&claim("user1@example.com", "kp_gone")).await;
+    desk.world().put_item(&claim("user3@example.com", JANE)).await;
+    let file = desk.file("users.csv", &rows(5));
+    for (arguments, adopt) in [(&["--dry-run"] as &[_], false), (&[], false), (&["--adopt"], true)] {
+        let (printed, report) = desk.import(&file, arguments).await;
+        let created = if adopt { 0 } else { 3 };
+        assert_eq!(counts(&printed), [5, created, 3 - created, 0, 2], "{arguments:?}");
+        for (line, (id, what)) in
+            report.iter().zip([("kp_gone", "does not exist"), (JANE, "has another address")])
+        {
+            assert!(line.contains(&format!("the account {id}, which {what}")), "{line}");
+            assert!(line.contains("users doctor --scan --repair"), "{line}");
+        }
+        assert_eq!(report.len(), 2);
+    }
+    assert_eq!(
+        desk.world().organizations_of(JANE).await,
+        [ACME, GLOBEX],
+        "nothing was added to whom it names"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_import_of_a_file_runs_at_a_time() {
     let desk = Desk::start().await;

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod report;
 
+use std::collections::hash_map;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::fs::{File, TryLockError};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use clap::{Args, ValueEnum as _};
-use operator::table::{ImportOutcome, ImportedAccount, OperatorTable};
+use operator::table::{Disagreement, ImportOutcome, ImportedAccount, OperatorTable};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::app::AppSettings;
@@ -25,7 +26,7 @@ use shared::model::{
 use super::progress::Progress;
 use super::{Failure, Line, OPERATOR, Output, TableArguments, escaped, parse, tell};
 use crate::files;
-use crate::transfer::{Account, Defaults, Dialect, Entry, LostPassword, MissingNames, Row, Source, Wrong};
+use crate::transfer::{Defaults, Dialect, Entry, LostPassword, MissingNames, Row, Source, Wrong};
 use checkpoint::{Checkpoint, Job, Position, with_ending};
 use report::Report;
 
@@ -48,9 +49,8 @@ pub(super) struct Import {
     /// Hashes by e-mail address, if they came apart
     #[arg(long, value_name = "FILE")]
     password_hashes: Option<PathBuf>,
-    /// Accept addresses that were never verified
-    #[arg(long)]
-    accept_unverified: bool,
+    #[command(flatten)]
+    accepting: Accepting,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -79,10 +79,21 @@ struct Reading {
     raw: bool,
 }
 
+/// Which rows are accepted.
+#[derive(Args)]
+struct Accepting {
+    /// Accept addresses that were never verified
+    #[arg(long)]
+    accept_unverified: bool,
+    /// Make an account that differs the row's own
+    #[arg(long)]
+    adopt: bool,
+}
+
 /// Where the report goes.
 #[derive(Args)]
 struct Reporting {
-    /// Where the report goes, if not to <FILE>.report.csv
+    /// The report's file, if not <FILE>.report.csv
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Replace the report of an earlier import
@@ -98,6 +109,8 @@ struct Counts {
     rows: u64,
     created: u64,
     existing: u64,
+    /// Existing accounts that became the row's.
+    adopted: u64,
     organizations: u64,
     refused: u64,
     /// Technical users, and disabled ones with `--skip-disabled`.
@@ -177,7 +190,8 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         hashes,
         report,
         known: HashMap::new(),
-        seen: dry_run.then(HashSet::new),
+        seen: dry_run.then(HashMap::new),
+        disagreement: if arguments.accepting.adopt { Disagreement::Adopt } else { Disagreement::Refuse },
         skip_disabled: arguments.reading.skip_disabled,
         counts: start.counts,
         told: Vec::new(),
@@ -217,7 +231,7 @@ impl Import {
             organization_id: self.organization.clone(),
             operator: OPERATOR.parse().map_err(|why| fault("the operator's id", why))?,
             now: Clock::system().now(),
-            accept_unverified: self.accept_unverified,
+            accept_unverified: self.accepting.accept_unverified,
             missing_names: match &self.reading.default_name {
                 Some(name) => MissingNames::Name(name.to_string()),
                 None if self.reading.names_from_addresses => MissingNames::FromAddress,
@@ -235,7 +249,7 @@ impl Import {
             organization,
             from,
             password_hashes,
-            accept_unverified,
+            accepting: Accepting { accept_unverified, adopt },
             reading: Reading { skip_disabled, default_name, names_from_addresses, raw },
             reporting: _,
             restart: _,
@@ -248,6 +262,7 @@ impl Import {
             "from": from,
             "password hashes": password_hashes.is_some(),
             "accept unverified": accept_unverified,
+            "adopt": adopt,
             "skip disabled": skip_disabled,
             "default name": default_name.as_ref().map(PersonName::as_str),
             "names from addresses": names_from_addresses,
@@ -324,9 +339,10 @@ struct Importer {
     report: Report,
     /// Whether an organization exists.
     known: HashMap<OrganizationId, bool>,
-    /// In a dry run, the addresses that were seen.
-    seen: Option<HashSet<NormalizedEmail>>,
+    /// In a dry run, the accounts that would be created, with their ids and hashes.
+    seen: Option<HashMap<NormalizedEmail, (UserId, Option<PasswordHash>)>>,
     skip_disabled: bool,
+    disagreement: Disagreement,
     counts: Counts,
     /// The report's lines about the current rows.
     told: Vec<Told>,
@@ -397,11 +413,11 @@ impl Importer {
     }
 
     /// Reports that a password could not be imported, unless the file of hashes has it.
-    fn tell_lost_password(&mut self, line: u64, account: &Account, lost: Option<LostPassword>) {
-        let lost = match self.hashes.get(account.imported.user.email.normalized()) {
+    fn tell_lost_password(&mut self, line: u64, account: &ImportedAccount, lost: Option<LostPassword>) {
+        let lost = match self.hashes.get(account.user.email.normalized()) {
             None => lost,
             Some(Ok(_)) => None,
-            Some(Err(lost)) => account.imported.password_hash.is_none().then(|| lost.clone()),
+            Some(Err(lost)) => account.password_hash.is_none().then(|| lost.clone()),
         };
         if let Some(lost) = lost {
             self.counts.passwords_not_taken_over += 1;
@@ -412,9 +428,9 @@ impl Importer {
     /// The accounts whose organizations exist.
     async fn with_organizations(
         &mut self,
-        accounts: Vec<(u64, Box<Account>)>,
-    ) -> Result<Vec<(u64, Box<Account>)>, Failure> {
-        let named = accounts.iter().flat_map(|(_, account)| organizations_of(&account.imported));
+        accounts: Vec<(u64, Box<ImportedAccount>)>,
+    ) -> Result<Vec<(u64, Box<ImportedAccount>)>, Failure> {
+        let named = accounts.iter().flat_map(|(_, account)| organizations_of(account));
         let unknown: HashSet<_> = named.filter(|id| !self.known.contains_key(*id)).cloned().collect();
         if !unknown.is_empty() {
             let unknown: Vec<_> = unknown.into_iter().collect();
@@ -428,7 +444,7 @@ impl Importer {
         let mut kept = Vec::with_capacity(accounts.len());
         for (line, account) in accounts {
             let exists = |id: &&OrganizationId| self.known.get(*id) == Some(&true);
-            let missing = organizations_of(&account.imported).find(|id| !exists(id)).cloned();
+            let missing = organizations_of(&account).find(|id| !exists(id)).cloned();
             if let Some(id) = missing {
                 let reason = format!("There is no organization {id}: `users organization put` makes it.");
                 self.refuse(line, vec![Wrong { field: "OrganizationId", reason }]);
@@ -442,83 +458,105 @@ impl Importer {
     /// The accounts with the hashes of their passwords.
     async fn with_passwords(
         &self,
-        accounts: Vec<(u64, Box<Account>)>,
-    ) -> Result<Vec<(u64, Box<Account>)>, Failure> {
+        accounts: Vec<(u64, Box<ImportedAccount>)>,
+    ) -> Result<Vec<(u64, Box<ImportedAccount>)>, Failure> {
         let mut accounts = accounts;
+        for (_, account) in &mut accounts {
+            let handed_out = self.hashes.get(account.user.email.normalized());
+            if let (None, None, Some(Ok(hash))) = (&account.password_hash, &account.password, handed_out) {
+                account.password_hash = Some(hash.clone());
+            }
+        }
         if self.is_dry_run() {
             return Ok(accounts);
         }
         for some in accounts.chunks_mut(available_parallelism().map_or(1, NonZero::get)) {
             let mut hashes = Vec::new();
             for (_, account) in some {
-                let Account { imported, password, .. } = &mut **account;
-                let handed_out = self.hashes.get(imported.user.email.normalized());
-                if let (None, Some(Ok(hash))) = (&imported.password_hash, handed_out) {
-                    imported.password_hash = Some(hash.clone());
-                }
-                if let Some(password) = password.take() {
-                    hashes.push((imported, self.hash(password)));
+                if let Some(password) = account.password.clone() {
+                    hashes.push((account, self.hash(password)));
                 }
             }
-            for (imported, hash) in hashes {
+            for (account, hash) in hashes {
                 let hash = hash.await.map_err(|error| fault("a password was not hashed", error))?;
-                imported.password_hash =
+                account.password_hash =
                     Some(hash.map_err(|error| fault("a password was not hashed", error))?);
             }
         }
         Ok(accounts)
     }
 
-    async fn write(&mut self, accounts: Vec<(u64, Box<Account>)>) -> Result<(), Failure> {
-        let (places, imported): (Vec<_>, Vec<_>) = accounts
-            .into_iter()
-            .map(|(line, account)| {
-                ((line, account.has_own_id.then(|| account.imported.user.id.clone())), account.imported)
-            })
-            .unzip();
+    async fn write(&mut self, accounts: Vec<(u64, Box<ImportedAccount>)>) -> Result<(), Failure> {
+        let (lines, accounts): (Vec<_>, Vec<_>) =
+            accounts.into_iter().map(|(line, account)| (line, *account)).unzip();
         let outcomes = match &mut self.seen {
-            None => self.table.import(&imported).await?,
+            None => self.table.import(&accounts, self.disagreement).await?,
             Some(seen) => {
-                let mut outcomes = self.table.would_import(&imported).await?;
-                for (account, outcome) in imported.iter().zip(&mut outcomes) {
-                    let is_new = seen.insert(account.user.email.normalized().clone());
-                    if !is_new && *outcome == ImportOutcome::Created {
-                        *outcome = ImportOutcome::Existing(account.user.id.clone());
+                let mut outcomes = self.table.would_import(&accounts, self.disagreement).await?;
+                for (account, outcome) in accounts.iter().zip(&mut outcomes) {
+                    if *outcome != ImportOutcome::Created {
+                        continue;
+                    }
+                    match seen.entry(account.user.email.normalized().clone()) {
+                        hash_map::Entry::Vacant(free) => {
+                            free.insert((account.user.id.clone(), account.password_hash.clone()));
+                        }
+                        hash_map::Entry::Occupied(taken) => {
+                            *outcome = second(taken.get(), account, self.disagreement);
+                        }
                     }
                 }
                 outcomes
             }
         };
-        for ((line, own_id), outcome) in places.into_iter().zip(outcomes) {
-            self.count(line, own_id, outcome);
+        for ((line, account), outcome) in lines.into_iter().zip(&accounts).zip(outcomes) {
+            self.count(line, account, outcome);
         }
         Ok(())
     }
 
-    fn count(&mut self, line: u64, own_id: Option<UserId>, outcome: ImportOutcome) {
-        let refusal = |field, reason: &str| vec![Wrong { field, reason: reason.to_owned() }];
+    fn count(&mut self, line: u64, account: &ImportedAccount, outcome: ImportOutcome) {
+        let wrong = |field, reason: String| Wrong { field, reason };
         match outcome {
             ImportOutcome::Created => self.counts.created += 1,
-            ImportOutcome::Existing(id) => {
-                self.counts.existing += 1;
-                if own_id.is_some_and(|own_id| own_id != id) {
-                    let reason =
-                        format!("The address is registered already, by the account {id}, whose id stays.");
-                    self.tell(line, "note", "UserId", &reason);
-                }
+            ImportOutcome::Existing(_) => self.counts.existing += 1,
+            ImportOutcome::Adopted(old) => {
+                self.counts.adopted += 1;
+                let reason = if old == account.user.id || !account.has_own_id {
+                    format!("The account {old} had another password, or none: it has this row's now.")
+                } else {
+                    format!(
+                        "The account {old} had the address: it is this row's now, with its id, names and password."
+                    )
+                };
+                self.tell(line, "adopted", "UserId", &reason);
+            }
+            ImportOutcome::Disagrees { holder, id, password } => {
+                let refusal = |what: &str| {
+                    format!(
+                        "The address is registered by the account {holder}, which has {what}. Find out who created it: \
+                         docs/identity-providers.md, \"Planted accounts\". --adopt makes it this row's."
+                    )
+                };
+                let id = id.then(|| wrong("UserId", refusal("another id")));
+                let password = password.then(|| wrong("PasswordHash", refusal("another password, or none")));
+                self.refuse(line, id.into_iter().chain(password).collect());
             }
             ImportOutcome::IdTaken => {
-                self.refuse(line, refusal("UserId", "An account with another e-mail address has this id."));
+                let reason = "An account with another e-mail address has this id.".to_owned();
+                self.refuse(line, vec![wrong("UserId", reason)]);
             }
-            ImportOutcome::ClaimOrphaned(id) => {
+            ImportOutcome::ClaimOrphaned { holder, exists } => {
+                let what = if exists { "has another address" } else { "does not exist" };
                 let reason = format!(
-                    "The address is registered by the account {id}, which does not exist: `users doctor --scan \
-                     --repair` frees it. Then import the row again."
+                    "The address is registered by the account {holder}, which {what}: `users doctor --scan --repair` \
+                     frees it. Then import the row again."
                 );
-                self.refuse(line, refusal("Email", &reason));
+                self.refuse(line, vec![wrong("Email", reason)]);
             }
             ImportOutcome::OrganizationMissing => {
-                self.refuse(line, refusal("OrganizationId", "An organization was deleted meanwhile."));
+                let reason = "An organization was deleted meanwhile.".to_owned();
+                self.refuse(line, vec![wrong("OrganizationId", reason)]);
             }
         }
     }
@@ -552,6 +590,22 @@ impl Importer {
 }
 
 type Hashing = tokio::task::JoinHandle<Result<PasswordHash, String>>;
+
+/// What a row would come to whose address an earlier row of a dry run has.
+fn second(
+    (holder, hash): &(UserId, Option<PasswordHash>),
+    account: &ImportedAccount,
+    disagreement: Disagreement,
+) -> ImportOutcome {
+    let id = account.has_own_id && account.user.id != *holder;
+    let text = |hash: &Option<PasswordHash>| hash.as_ref().map(|hash| hash.as_str().to_owned());
+    let password = account.password_hash.is_some() && text(&account.password_hash) != text(hash);
+    match (id || password, disagreement) {
+        (false, _) => ImportOutcome::Existing(holder.clone()),
+        (true, Disagreement::Adopt) => ImportOutcome::Adopted(holder.clone()),
+        (true, Disagreement::Refuse) => ImportOutcome::Disagrees { holder: holder.clone(), id, password },
+    }
+}
 
 fn organizations_of(account: &ImportedAccount) -> impl Iterator<Item = &OrganizationId> {
     let of_memberships = account.memberships.iter().map(|membership| &membership.organization_id);
