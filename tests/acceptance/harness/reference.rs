@@ -57,6 +57,29 @@ impl Model {
         self.accounts.insert(id.to_owned(), account);
     }
 
+    /// Gives an account another address.
+    pub fn readdress(&mut self, id: &str, normalised: &str, email: &str) {
+        self.claims.retain(|_, holder| holder != id);
+        self.claims.insert(normalised.to_owned(), id.to_owned());
+        if let Some(account) = self.accounts.get_mut(id) {
+            email.clone_into(&mut account.email);
+        }
+    }
+
+    /// Deletes a person, from what others' items say too. Returns whether there was anything.
+    pub fn delete(&mut self, id: &str) -> bool {
+        let is_there = self.accounts.remove(id).is_some();
+        self.claims.retain(|_, holder| holder != id);
+        self.memberships.retain(|(user, _), _| user != id);
+        self.associations.retain(|(user, _), _| user != id);
+        let creators = self.accounts.values_mut().map(|account| &mut account.created_by);
+        let adders = self.memberships.values_mut().map(|membership| &mut membership.added_by);
+        for author in creators.chain(adders).filter(|author| *author == id) {
+            "deleted-user".clone_into(author);
+        }
+        is_there
+    }
+
     /// `POST /api/users` by an Admin of an organization; `new` is the account that it makes where the
     /// address is not registered.
     pub fn create(

@@ -3,15 +3,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _};
 use operator::table::{Disagreement, ImportOutcome, ImportedAccount, OperatorTable, UserChanges};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::table::NewMembership;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Answer, Invocation, JANE, JOHN, World, app, endpoint, user};
+use crate::harness::{ACME, Answer, Invocation, JANE, JOHN, World, app, endpoint, text, user};
 use crate::table::faults::{forward, operation_of, read_message};
 use crate::tooling::command_line::users;
 
@@ -94,7 +96,12 @@ async fn run(world: &World, url: &str, command: &[&str]) -> std::process::Output
 }
 
 async fn import(world: &World, url: &str) -> ImportOutcome {
-    let row = ImportedAccount {
+    let table = OperatorTable::local(world.table().name(), url);
+    table.import(&[row(world)], Disagreement::Refuse).await.unwrap().remove(0)
+}
+
+fn row(world: &World) -> ImportedAccount {
+    ImportedAccount {
         user: user("kp_row", ADDRESS),
         has_own_id: false,
         password: None,
@@ -107,10 +114,7 @@ async fn import(world: &World, url: &str) -> ImportOutcome {
             joined_at: world.clock.now(),
         }],
         customer_accounts: Vec::new(),
-    };
-    let outcomes =
-        OperatorTable::local(world.table().name(), url).import(&[row], Disagreement::Refuse).await.unwrap();
-    outcomes.into_iter().next().unwrap()
+    }
 }
 
 async fn assert_john_alone_is_member(world: &World) {
@@ -242,4 +246,148 @@ async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     );
     let output = add(&world, &url).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+/// What another operator does to accounts in the midst of something.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    /// The address goes from Jane to John.
+    PassOn,
+    /// Jane is deleted.
+    Delete,
+    /// Jane is deleted, and John gets the address.
+    Replace,
+}
+
+impl Meanwhile {
+    async fn happen(self, table: &OperatorTable) {
+        let jane = JANE.parse().unwrap();
+        match self {
+            Self::PassOn => change(table, JANE, "former@example.com").await,
+            Self::Delete | Self::Replace => drop(table.delete_personal_data(&jane, None).await.unwrap()),
+        }
+        if !matches!(self, Self::Delete) {
+            change(table, JOHN, ADDRESS).await;
+        }
+    }
+}
+
+/// Everything that reaches an account through its address.
+const OPERATIONS: [&str; 7] = ["create", "import", "adopt", "add", "remove", "set", "delete"];
+
+async fn perform(world: &World, url: &str, operation: &str) {
+    match operation {
+        "create" => drop(create(world, url).await),
+        "import" => drop(import(world, url).await),
+        "adopt" => {
+            let row = ImportedAccount { has_own_id: true, ..row(world) };
+            let table = OperatorTable::local(world.table().name(), url);
+            drop(table.import(&[row], Disagreement::Adopt).await.unwrap());
+        }
+        "add" => drop(add(world, url).await),
+        "remove" => {
+            drop(run(world, url, &["member", "remove", "--email", ADDRESS, "--organization", ACME]).await);
+        }
+        "set" => drop(run(world, url, &["user", "set", "--email", ADDRESS, "--last-name", "Changed"]).await),
+        _ => drop(run(world, url, &["delete", "--email", ADDRESS, "--yes"]).await),
+    }
+}
+
+/// The URL of a table that counts its calls. Before the call with this number something happens.
+async fn interrupted_at(world: &World, at: usize, meanwhile: Meanwhile) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (counter, table, address) = (calls.clone(), world.table().clone(), world.dynamodb_address());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (counter, table) = (counter.clone(), table.clone());
+            tokio::spawn(async move {
+                while let Some(request) = read_message(&mut client).await {
+                    if counter.fetch_add(1, Ordering::SeqCst) == at {
+                        meanwhile.happen(&table).await;
+                    }
+                    let Some(answer) = forward(address, &request).await else { return };
+                    if client.write_all(&answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, calls)
+}
+
+/// The items of accounts, with the ids that are made at random in place of one another.
+async fn accounts(world: &World) -> Vec<String> {
+    let mut items = world.items().await;
+    items.retain(|item| !["SIGNING_KEYS", "RATE"].contains(&text(item, "SK").as_str()));
+    let new_id =
+        items.iter().find_map(|item| text(item, "PK").strip_prefix("USER#user_").map(ToOwned::to_owned));
+    let texts = items.iter().map(|item| match &new_id {
+        Some(new_id) => item.to_string().replace(new_id, "new"),
+        None => item.to_string(),
+    });
+    let mut texts: Vec<_> = texts.map(|text| without_times(&text)).collect();
+    texts.sort();
+    texts
+}
+
+/// An item without the times, of which a command has its own.
+fn without_times(item: &str) -> String {
+    let mut item: Value = serde_json::from_str(item).unwrap();
+    item.as_object_mut().unwrap().retain(|name, _| !["JoinedAt", "CreatedAt"].contains(&name.as_str()));
+    item.to_string()
+}
+
+/// What is interrupted between any two of its calls to the table comes to what it comes to before or after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_moment_for_another_address_or_a_deletion_will_do() {
+    let meanwhiles = [Meanwhile::PassOn, Meanwhile::Delete, Meanwhile::Replace];
+    let pairs =
+        OPERATIONS.into_iter().flat_map(|operation| meanwhiles.map(|meanwhile| (operation, meanwhile)));
+    stream::iter(pairs)
+        .for_each_concurrent(6, |(operation, meanwhile)| check_all(operation, meanwhile))
+        .await;
+}
+
+/// Interrupts an operation before each of its calls.
+async fn check_all(operation: &str, meanwhile: Meanwhile) {
+    let mut orders = Vec::new();
+    for (is_before, is_performed, is_after) in orders_of(operation) {
+        let world = start().await;
+        if is_before {
+            meanwhile.happen(world.table()).await;
+        }
+        if is_performed {
+            perform(&world, &world.system.dynamodb_url, operation).await;
+        }
+        if is_after {
+            meanwhile.happen(world.table()).await;
+        }
+        orders.push(accounts(&world).await);
+    }
+    for at in 0.. {
+        let world = start().await;
+        let (url, calls) = interrupted_at(&world, at, meanwhile).await;
+        perform(&world, &url, operation).await;
+        if calls.load(Ordering::SeqCst) <= at {
+            assert!(at >= 2, "{operation} makes {at} calls");
+            return;
+        }
+        let items = accounts(&world).await;
+        let what = format!("{operation}, {meanwhile:?} before call {at}");
+        assert!(orders.contains(&items), "{what}: {items:#?}\nnot {orders:#?}");
+        assert!(world.table().examine(|_, _| {}).await.unwrap().violations.is_empty(), "{what}");
+    }
+}
+
+/// In which order an operation and what happens meanwhile may come: before, performed, after.
+fn orders_of(operation: &str) -> Vec<(bool, bool, bool)> {
+    let mut orders = vec![(true, true, false), (false, true, true)];
+    if operation == "delete" {
+        // What was agreed to for one account does not go on with another.
+        orders.push((true, false, false));
+    }
+    orders
 }

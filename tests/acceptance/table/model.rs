@@ -5,13 +5,15 @@
 //! in which the model gives every answer and comes to hold the very items of the table
 //! (linearizability: Herlihy and Wing, 1990). Of one client there is one such order.
 //!
-//! From several clients at once two things are left out: steps of the clock, which a creation reads
-//! before it writes, and `GET /api/users/organizations`, whose two reads are of two moments.
+//! From several clients at once some things are left out: steps of the clock, which a creation reads
+//! before it writes; `GET /api/users/organizations`, whose two reads are of two moments; and changes of
+//! an address and deletions, which [`address_changes`](super::address_changes) puts between any two calls.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
+use operator::table::{ChangeOutcome, DeleteOutcome, UserChanges};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
@@ -75,6 +77,14 @@ enum Operation {
         phone: bool,
         password: bool,
     },
+    /// Another address for an account.
+    Readdress {
+        user: usize,
+        email: Email,
+    },
+    Delete {
+        user: usize,
+    },
     /// An account with a preferred address, put past the API, which cannot make one.
     Import {
         organization: usize,
@@ -127,8 +137,9 @@ enum Operation {
 }
 
 use Operation::{
-    Associate, Association, Associations, Create, CreateTable, Dissociate, Exists, FindUser, GetOrganization,
-    GetUser, Import, ListOrganizations, Organizations, Profile, PutOrganization, StepClock,
+    Associate, Association, Associations, Create, CreateTable, Delete, Dissociate, Exists, FindUser,
+    GetOrganization, GetUser, Import, ListOrganizations, Organizations, Profile, PutOrganization, Readdress,
+    StepClock,
 };
 
 /// A status code of the API, an exit status of the command line; and what came with it, `null` for
@@ -143,6 +154,8 @@ struct Done {
     number: usize,
     /// The id of the user that was meant.
     user: String,
+    /// The id of the account that was made.
+    new_id: Option<String>,
     started: usize,
     ended: usize,
     answer: Answer,
@@ -178,7 +191,10 @@ fn operations(at_once: bool) -> BoxedStrategy<Operation> {
     }
     prop_oneof![
         40 => any_time,
-        4 => (user, prop::option::of(email)).prop_map(|(user, claim)| Organizations { user, claim }),
+        4 => (user.clone(), prop::option::of(email.clone()))
+            .prop_map(|(user, claim)| Organizations { user, claim }),
+        6 => (user.clone(), email).prop_map(|(user, email)| Readdress { user, email }),
+        3 => user.prop_map(|user| Delete { user }),
         4 => prop::sample::select(vec![-59, -1, 1, 10, 59, 60, 61]).prop_map(|seconds| StepClock { seconds }),
         1 => Just(CreateTable),
     ]
@@ -204,14 +220,21 @@ impl Worker<'_> {
                 | Associations { user, .. }
                 | Associate { user, .. }
                 | Dissociate { user, .. }
+                | Readdress { user, .. }
+                | Delete { user }
                 | GetUser { user } => self.world.user_id_of(ADDRESSES[*user].normalized).await,
                 _ => None,
             };
             let user = user.unwrap_or_else(|| "kp_none".to_owned());
             let started = ticks.fetch_add(1, Ordering::SeqCst);
             let answer = self.perform(&operation, number, &user).await;
+            // Nobody else gives an address away meanwhile.
+            let new_id = match operation {
+                Create { email, .. } if answer.0 == 201 => self.world.user_id_of(normalized(email)).await,
+                _ => None,
+            };
             let ended = ticks.fetch_add(1, Ordering::SeqCst);
-            done.push(Done { operation, number, user, started, ended, answer });
+            done.push(Done { operation, number, user, new_id, started, ended, answer });
         }
         done
     }
@@ -233,6 +256,24 @@ impl Worker<'_> {
                 answer(call.bearer(admin)).await
             }
             Import { organization, email } => self.import(number, *organization, *email).await,
+            Readdress { email, .. } => {
+                let email = Some(spelled(*email).parse().unwrap());
+                let changes = UserChanges { email, ..UserChanges::default() };
+                let id = user.parse().unwrap();
+                let status = match self.world.table().change_user(&id, None, &changes).await.unwrap() {
+                    ChangeOutcome::Changed(_) => 0,
+                    ChangeOutcome::EmailTaken(_) => 1,
+                    ChangeOutcome::UserMissing => 2,
+                    ChangeOutcome::AddressMoved => 3,
+                };
+                (status, Value::Null)
+            }
+            Delete { .. } => {
+                let id = user.parse().unwrap();
+                let deleted = self.world.table().delete_personal_data(&id, None).await.unwrap();
+                self.world.table().forget_author(&id).await.unwrap();
+                (i32::from(deleted != DeleteOutcome::Deleted), Value::Null)
+            }
             Profile { organization, .. } => {
                 let bearer = self.world.bearer("Customer", user, ORGANIZATIONS[*organization]);
                 answer(self.client.get("/api/users/profile").bearer(bearer)).await
@@ -396,8 +437,8 @@ impl Model {
         Self { now, service, admitted: Vec::new() }
     }
 
-    /// What the service answers. `new_ids` are the ids that new accounts get, by their normalised address.
-    fn apply(&mut self, done: &Done, new_ids: &BTreeMap<&str, String>) -> Answer {
+    /// What the service answers.
+    fn apply(&mut self, done: &Done) -> Answer {
         let Done { operation, number, user, .. } = done;
         let refused = |status| (status, Value::Null);
         let answer = |(status, body): reference::Due| (status.into(), body);
@@ -417,7 +458,7 @@ impl Model {
                         created_by: admin.clone(),
                         created_at: time(self.now),
                     };
-                    (new_ids.get(normalized(email)).cloned().unwrap_or_default(), account)
+                    (done.new_id.clone().unwrap_or_default(), account)
                 };
                 let membership = membership(&admin, self.now);
                 answer(service.create(id(organization), normalized(email), membership, new))
@@ -444,6 +485,17 @@ impl Model {
                 service.memberships.insert(pair(&user, id(organization)), membership(&user, self.now));
                 refused(0)
             }
+            Readdress { email, .. } => {
+                if !service.accounts.contains_key(user) {
+                    return refused(2);
+                }
+                if service.claims.get(normalized(email)).is_some_and(|holder| holder != user) {
+                    return refused(1);
+                }
+                service.readdress(user, normalized(email), spelled(email).trim());
+                refused(0)
+            }
+            Delete { .. } => refused(i32::from(!service.delete(user))),
             Profile { organization, .. } => answer(service.profile(user, id(organization))),
             Exists { email } => self.exists(email),
             Organizations { claim, .. } => answer(service.organizations_of(user, claim.map(normalized))),
@@ -564,7 +616,6 @@ async fn items(world: &World) -> Vec<Value> {
 /// Looks for an order of what was done that the model explains.
 struct Search<'a> {
     done: &'a [Done],
-    new_ids: BTreeMap<&'static str, String>,
     items: Vec<Value>,
     /// Which were ordered, and what they came to: in vain.
     seen: HashSet<(u64, Model)>,
@@ -586,7 +637,7 @@ impl Search<'_> {
         let mut others = Vec::new();
         for n in (0..self.done.len()).filter(open).filter(|&n| self.done[n].started < first_end) {
             let mut next = model.clone();
-            let answer = next.apply(&self.done[n], &self.new_ids);
+            let answer = next.apply(&self.done[n]);
             if answer != self.done[n].answer {
                 others.push((n, answer));
                 continue;
@@ -614,14 +665,8 @@ async fn assert_explained(clients: Vec<Vec<Operation>>) {
     });
     let done: Vec<_> = join_all(workers).await.into_iter().flatten().collect();
 
-    let mut new_ids = BTreeMap::new();
-    for Address { normalized, .. } in ADDRESSES {
-        if let Some(id) = world.user_id_of(normalized).await {
-            new_ids.insert(normalized, id);
-        }
-    }
     let items = items(&world).await;
-    let mut search = Search { done: &done, new_ids, items, seen: HashSet::new(), best: Default::default() };
+    let mut search = Search { done: &done, items, seen: HashSet::new(), best: Default::default() };
     if !search.explains(&Model::new(), &mut Vec::new()) {
         let (order, others) = search.best;
         let show = |n: &usize| format!("{:?}", done[*n]);
