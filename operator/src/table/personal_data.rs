@@ -253,7 +253,10 @@ impl OperatorTable {
         changes: &UserChanges,
     ) -> Result<ChangeOutcome, Error> {
         for _ in 0..MAX_ROUNDS {
-            let Some(user) = self.user(id).await? else { return Ok(ChangeOutcome::UserMissing) };
+            let Some(user) = self.user(id).await? else {
+                let is_found = found_by.is_some();
+                return Ok(if is_found { ChangeOutcome::AddressMoved } else { ChangeOutcome::UserMissing });
+            };
             if found_by.is_some_and(|found_by| found_by.normalized() != user.email.normalized()) {
                 return Ok(ChangeOutcome::AddressMoved);
             }
