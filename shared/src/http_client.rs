@@ -1,7 +1,7 @@
 //! A client of HTTP/1.1 servers: TLS by *rustls* and *ring*, kept connections, answers read whole.
 //!
-//! It stands under the AWS SDK in the [`table`](crate::table) and fetches the identity provider's
-//! documents. The SDK's own client counts the age of an idle connection on a clock that need not run
+//! It calls the [`table`](crate::table) and fetches the identity provider's
+//! documents. The AWS SDK's own HTTP client counts the age of an idle connection on a clock that need not run
 //! while Lambda has the process frozen; this one on the time of day.
 
 use std::fmt;

@@ -1,5 +1,5 @@
 //! The whole service in one process: an HTTP server in API Gateway's place, the same handlers as in Lambda, and a real
-//! DynamoDB API behind the same AWS SDK client.
+//! DynamoDB API behind the same client.
 
 mod console;
 mod cors;

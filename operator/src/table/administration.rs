@@ -1,7 +1,11 @@
 //! Creates and describes tables.
 
-use aws_sdk_dynamodb::operation::create_table::CreateTableError;
-use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
+use aws_sdk_dynamodb::operation::create_table::{CreateTableError, CreateTableInput};
+use aws_sdk_dynamodb::operation::describe_continuous_backups::DescribeContinuousBackupsInput;
+use aws_sdk_dynamodb::operation::describe_table::{DescribeTableError, DescribeTableInput};
+use aws_sdk_dynamodb::operation::describe_time_to_live::DescribeTimeToLiveInput;
+use aws_sdk_dynamodb::operation::scan::ScanInput;
+use aws_sdk_dynamodb::operation::update_time_to_live::UpdateTimeToLiveInput;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
     ScalarAttributeType, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
@@ -34,13 +38,13 @@ pub struct TableDescription {
 impl OperatorTable {
     /// Creates the table: on demand, with its keys and its TTL. Returns whether it did not exist yet.
     ///
-    /// After a lost reply the SDK retries; `ResourceInUse` then means that our first attempt worked.
+    /// After a lost reply the client retries; `ResourceInUse` then means that our first attempt worked.
     pub async fn create(&self) -> Result<bool, Error> {
         if self.describe().await?.is_some() {
             return Ok(false);
         }
         let mut create =
-            self.client().create_table().table_name(self.name()).billing_mode(BillingMode::PayPerRequest);
+            CreateTableInput::builder().table_name(self.name()).billing_mode(BillingMode::PayPerRequest);
         for (name, r#type) in KEY_ATTRIBUTES.into_iter().zip([KeyType::Hash, KeyType::Range]) {
             let not_built = |error| Error::defect(format!("CreateTable was not built: {error}"));
             let attribute = AttributeDefinition::builder()
@@ -51,7 +55,7 @@ impl OperatorTable {
             let key = KeySchemaElement::builder().attribute_name(name).key_type(r#type).build();
             create = create.attribute_definitions(attribute).key_schema(key.map_err(not_built)?);
         }
-        if let Err(error) = create.send().await
+        if let Err(error) = self.client().call(create.build()).await
             && !matches!(error.as_service_error(), Some(CreateTableError::ResourceInUseException(_)))
         {
             return Err(from_sdk_error("CreateTable", &error));
@@ -60,8 +64,8 @@ impl OperatorTable {
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL_ATTRIBUTE).build();
         let ttl = ttl.map_err(|error| Error::defect(format!("UpdateTimeToLive was not built: {error}")))?;
         let update =
-            self.client().update_time_to_live().table_name(self.name()).time_to_live_specification(ttl);
-        if let Err(error) = update.send().await {
+            UpdateTimeToLiveInput::builder().table_name(self.name()).time_to_live_specification(ttl).build();
+        if let Err(error) = self.client().call(update).await {
             let switched_on = self.describe().await?.is_some_and(|table| table.ttl_attribute.is_some());
             if !switched_on {
                 return Err(from_sdk_error("UpdateTimeToLive", &error));
@@ -82,7 +86,8 @@ impl OperatorTable {
 
     /// Describes the table. `None` if no table has the name.
     pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
-        let table = match self.client().describe_table().table_name(self.name()).send().await {
+        let input = DescribeTableInput::builder().table_name(self.name()).build();
+        let table = match self.client().call(input).await {
             Ok(output) => output.table,
             Err(error) => match error.as_service_error() {
                 Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
@@ -90,8 +95,9 @@ impl OperatorTable {
             },
         };
         let Some(table) = table else { return Ok(None) };
-        let ttl = self.client().describe_time_to_live().table_name(self.name()).send().await;
-        let ttl = ttl.map_err(|error| from_sdk_error("DescribeTimeToLive", &error))?;
+        let input = DescribeTimeToLiveInput::builder().table_name(self.name()).build();
+        let ttl =
+            self.client().call(input).await.map_err(|error| from_sdk_error("DescribeTimeToLive", &error))?;
         Ok(Some(TableDescription {
             name: self.name().to_owned(),
             status: table.table_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
@@ -108,7 +114,8 @@ impl OperatorTable {
     /// # Errors
     /// Fails if the DynamoDB API does not support it.
     pub async fn point_in_time_recovery(&self) -> Result<bool, Error> {
-        let backups = self.client().describe_continuous_backups().table_name(self.name()).send().await;
+        let input = DescribeContinuousBackupsInput::builder().table_name(self.name()).build();
+        let backups = self.client().call(input).await;
         let backups = backups.map_err(|error| from_sdk_error("DescribeContinuousBackups", &error))?;
         let recovery = backups.continuous_backups_description;
         let recovery = recovery.and_then(|backups| backups.point_in_time_recovery_description);
@@ -118,8 +125,8 @@ impl OperatorTable {
 
     /// Whether the table holds nothing.
     pub async fn is_empty(&self) -> Result<bool, Error> {
-        let scan = self.client().scan().table_name(self.name()).limit(1).consistent_read(true);
-        let output = scan.send().await.map_err(|error| from_sdk_error("Scan", &error))?;
+        let input = ScanInput::builder().table_name(self.name()).limit(1).consistent_read(true).build();
+        let output = self.client().call(input).await.map_err(|error| from_sdk_error("Scan", &error))?;
         Ok(output.items.unwrap_or_default().is_empty())
     }
 }

@@ -1,14 +1,16 @@
 //! How an operator reaches a table.
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::endpoint::Params;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_types::service_config::ServiceConfigKey;
 use shared::http_client::TrustedRoots;
 use shared::settings::SettingsError;
 use shared::table::Table;
-use shared::table::storage::{http_client, sdk_http_client, trusted_roots};
+use shared::table::storage::{Client, ClientSettings, http_client, trusted_roots};
 
 use super::OperatorTable;
+use super::connector::sdk_http_client;
 
 /// How to reach a table.
 #[derive(Clone, Debug, Default)]
@@ -30,15 +32,34 @@ impl OperatorTable {
         name: &str,
         options: ConnectionOptions,
     ) -> Result<Self, SettingsError> {
-        let http_client = sdk_http_client(http_client(trusted_roots()?));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
+        let http_client = http_client(trusted_roots()?);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        loader = loader.http_client(sdk_http_client(http_client.clone()));
         if let Some(region) = options.region {
             loader = loader.region(Region::new(region));
         }
         if let Some(profile) = options.profile {
             loader = loader.profile_name(profile);
         }
-        Ok(Self::new(&open(&loader.load().await, options.endpoint_url, name)))
+        let config = loader.load().await;
+        let endpoint_url = options.endpoint_url.or_else(|| configured_endpoint_url(&config));
+        let account_mode = config.account_id_endpoint_mode().map(ToString::to_string);
+        let region = config.region().map(ToString::to_string);
+        let credentials = config.credentials_provider();
+        let credentials =
+            credentials.ok_or_else(|| SettingsError::new("AWS_PROFILE", "gives no credentials"))?;
+        let client = Client::new(ClientSettings {
+            endpoint: Params::builder()
+                .set_region(region.clone())
+                .set_endpoint(endpoint_url)
+                .set_use_fips(config.use_fips())
+                .set_use_dual_stack(config.use_dual_stack())
+                .set_account_id_endpoint_mode(account_mode),
+            region,
+            credentials,
+            http_client,
+        });
+        Ok(Self::new(&Table::new(client, name)))
     }
 
     /// The table `name` of a DynamoDB API that asks for no real credentials, such as the local one.
@@ -51,15 +72,20 @@ impl OperatorTable {
 /// The table `name` of a DynamoDB API that asks for no real credentials, with the time-outs of a function.
 #[must_use]
 pub fn local_table(name: &str, url: &str) -> Table {
-    let credentials = Credentials::new("local", "local", None, None, "local");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(sdk_http_client(http_client(TrustedRoots::mozilla())));
-    open(&config.build(), Some(url.to_owned()), name)
+    let region = "us-east-1";
+    let client = Client::new(ClientSettings {
+        endpoint: Params::builder().region(region).endpoint(url),
+        region: Some(region.to_owned()),
+        credentials: SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")),
+        http_client: http_client(TrustedRoots::mozilla()),
+    });
+    Table::new(client, name)
 }
 
-fn open(config: &SdkConfig, endpoint_url: Option<String>, name: &str) -> Table {
-    Table::new(Client::from_conf(Table::client_config(config, endpoint_url).build()), name)
+/// The DynamoDB API's URL that the environment or the profile names.
+fn configured_endpoint_url(config: &SdkConfig) -> Option<String> {
+    let key =
+        ServiceConfigKey::builder().service_id("DynamoDB").env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let of_service = config.service_config().and_then(|config| config.load_config(key.build().ok()?));
+    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }

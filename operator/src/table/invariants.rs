@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
+use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsError, TransactGetItemsInput};
 use aws_sdk_dynamodb::types::{Get, TransactGetItem};
 use futures_util::stream::{self, StreamExt as _};
 
@@ -239,7 +239,8 @@ impl OperatorTable {
             if round > 0 {
                 tokio::time::sleep(pause_before(round)).await;
             }
-            match self.client().transact_get_items().set_transact_items(Some(gets.clone())).send().await {
+            let input = TransactGetItemsInput::builder().set_transact_items(Some(gets.clone())).build();
+            match self.client().call(input).await {
                 Ok(output) => {
                     let mut items = output.responses.into_iter().flatten().map(|response| response.item);
                     return Ok(kinds.map(|kind| {

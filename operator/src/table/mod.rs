@@ -2,6 +2,7 @@
 
 mod administration;
 mod connection;
+mod connector;
 mod customer_accounts;
 mod import;
 mod invariants;
@@ -16,8 +17,8 @@ mod transaction;
 use std::ops::Deref;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::types::ReturnValue;
 use shared::error::Error;
 use shared::table::storage::{Item, Key, NewItem, from_sdk_error};
@@ -46,16 +47,14 @@ impl OperatorTable {
     /// The same table, with an operator's time-outs.
     #[must_use]
     pub fn new(table: &Table) -> Self {
-        let timeouts = TimeoutConfig::builder();
-        let timeouts = timeouts.disable_connect_timeout().operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let config = table.client().config().to_builder().timeout_config(timeouts.build());
-        Self { table: Table::new(Client::from_conf(config.build()), table.name()) }
+        Self { table: Table::new(table.client().clone().with_attempt_timeout(ATTEMPT_TIMEOUT), table.name()) }
     }
 
     /// Writes an item, and replaces an existing one.
     async fn put(&self, item: NewItem) -> Result<(), Error> {
-        let put = self.client().put_item().table_name(self.name()).set_item(Some(item.into_attributes()));
-        put.send().await.map_err(|error| from_sdk_error("PutItem", &error))?;
+        let input =
+            PutItemInput::builder().table_name(self.name()).set_item(Some(item.into_attributes())).build();
+        self.client().call(input).await.map_err(|error| from_sdk_error("PutItem", &error))?;
         Ok(())
     }
 
@@ -67,15 +66,12 @@ impl OperatorTable {
     /// Deletes an item. Returns it, if there was one.
     async fn delete(&self, key: Key) -> Result<Option<Item>, Error> {
         let kind = key.kind();
-        let output = self
-            .client()
-            .delete_item()
+        let input = DeleteItemInput::builder()
             .table_name(self.name())
             .set_key(Some(key.into_attributes()))
             .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| from_sdk_error("DeleteItem", &error))?;
+            .build();
+        let output = self.client().call(input).await.map_err(|error| from_sdk_error("DeleteItem", &error))?;
         Ok(output.attributes.map(|attributes| Item::new(kind, attributes)))
     }
 }

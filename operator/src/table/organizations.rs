@@ -1,5 +1,6 @@
 //! Reads and writes organizations.
 
+use aws_sdk_dynamodb::operation::scan::ScanInput;
 use shared::error::Error;
 use shared::model::{ByteBudget, Organization, OrganizationId};
 use shared::table::organizations::from_item;
@@ -24,17 +25,14 @@ impl OperatorTable {
         let mut organizations = Vec::new();
         let mut next_page = None;
         loop {
-            let output = self
-                .client()
-                .scan()
+            let input = ScanInput::builder()
                 .table_name(self.name())
                 .filter_expression(filter)
                 .expression_attribute_values(":organization", value.clone())
                 .consistent_read(true)
                 .set_exclusive_start_key(next_page)
-                .send()
-                .await
-                .map_err(|error| from_sdk_error("Scan", &error))?;
+                .build();
+            let output = self.client().call(input).await.map_err(|error| from_sdk_error("Scan", &error))?;
             for attributes in output.items.into_iter().flatten() {
                 organizations.push(from_item(&Item::with_key(attributes)?)?);
             }

@@ -1,5 +1,6 @@
 //! Everything that the table holds about one person: reads, changes and deletes it.
 
+use aws_sdk_dynamodb::operation::scan::ScanInput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::clock::Timestamp;
 use shared::error::Error;
@@ -213,17 +214,14 @@ impl OperatorTable {
     pub async fn forget_author(&self, id: &UserId) -> Result<u64, Error> {
         let (mut replaced, mut start) = (0, None);
         loop {
-            let output = self
-                .client()
-                .scan()
+            let input = ScanInput::builder()
                 .table_name(self.name())
                 .filter_expression(format!("{CREATED_BY} = :id OR {ADDED_BY} = :id"))
                 .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| from_sdk_error("Scan", &error))?;
+                .build();
+            let output = self.client().call(input).await.map_err(|error| from_sdk_error("Scan", &error))?;
             for attributes in output.items.into_iter().flatten() {
                 let item = Item::with_key(attributes)?;
                 let attribute = if item.kind() == KeyKind::User { CREATED_BY } else { ADDED_BY };

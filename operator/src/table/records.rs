@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_sdk_dynamodb::operation::scan::ScanInput;
 use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::model::{
@@ -131,15 +132,12 @@ impl FromStr for RecordPageStart {
 impl OperatorTable {
     /// Reads the next page of the whole table, at most 1 MB, with one `Scan`. It costs one read unit per 4 KB.
     pub async fn records(&self, start: Option<RecordPageStart>) -> Result<RecordPage, Error> {
-        let output = self
-            .client()
-            .scan()
+        let input = ScanInput::builder()
             .table_name(self.name())
             .consistent_read(true)
             .set_exclusive_start_key(start.map(|RecordPageStart(key)| key))
-            .send()
-            .await
-            .map_err(|error| from_sdk_error("Scan", &error))?;
+            .build();
+        let output = self.client().call(input).await.map_err(|error| from_sdk_error("Scan", &error))?;
         let records = output.items.into_iter().flatten().map(|attributes| {
             let key = KEY_ATTRIBUTES.map(|name| text(&attributes, name));
             let record = Item::with_key(attributes).and_then(|item| read(&item));

@@ -3,14 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::interceptors::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-};
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableInput;
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
-
 use shared::clock::{Clock, Timestamp};
+use shared::table::storage::CallObserver;
 
 use super::OperatorTable;
 
@@ -41,10 +37,10 @@ impl OperatorTable {
     /// clock is too far off. `None` if there is no answer, or none with a `Date`.
     pub async fn clock_skew(&self, clock: &Clock) -> Option<ClockSkew> {
         let seen = Arc::<Mutex<Seen>>::default();
-        let interceptor = ReadDate { clock: clock.clone(), seen: seen.clone() };
-        let call = self.client().describe_table().table_name(self.name());
+        let observer = ReadDate { clock: clock.clone(), seen: seen.clone() };
+        let client = self.client().clone().with_observer(Arc::new(observer));
         // Only its date is of interest.
-        let _ = call.customize().interceptor(interceptor).send().await;
+        let _ = client.call(DescribeTableInput::builder().table_name(self.name()).build()).await;
         let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
         Some(ClockSkew::of(seen.sent?, seen.received?, seen.server?))
     }
@@ -63,40 +59,18 @@ struct ReadDate {
     seen: Arc<Mutex<Seen>>,
 }
 
-impl std::fmt::Debug for ReadDate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ReadDate")
-    }
-}
-
-impl Intercept for ReadDate {
-    fn name(&self) -> &'static str {
-        "ReadDate"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
+impl CallObserver for ReadDate {
+    fn sending(&self, _: &str, _: &[u8]) {
         let sent = Some(self.clock.now());
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { sent, ..Seen::default() };
-        Ok(())
     }
 
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
+    fn answered(&self, headers: &http::HeaderMap) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.received = Some(self.clock.now());
-        let date = context.response().headers().get("date");
+        let date = headers.get("date").and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
         seen.server = date.and_then(|date| date.to_millis().ok()).map(Timestamp::from_millis);
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput};
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, ThrottlingReason,
 };
@@ -96,10 +96,7 @@ impl RateLimiter {
     async fn count(&self, client: ClientAddress, now: Timestamp) -> Result<Count, Error> {
         let window = self.rate_limit.window;
         let number = |number: i64| AttributeValue::N(number.to_string());
-        let mut update = self
-            .table
-            .client()
-            .update_item()
+        let mut update = UpdateItemInput::builder()
             .table_name(self.table.name())
             .set_key(Some(Key::rate_limit(self.rate_limit.name, client).into_attributes()))
             .update_expression(&self.update)
@@ -114,7 +111,7 @@ impl RateLimiter {
         if self.rate_limit.limit > 1 {
             update = update.expression_attribute_values(":never", number(0));
         }
-        let error = match update.send().await {
+        let error = match self.table.client().call(update.build()).await {
             Ok(output) => return self.times(output.attributes.unwrap_or_default()).map(Count::Admitted),
             Err(error) => error,
         };
@@ -197,12 +194,21 @@ pub fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::config::endpoint::Params;
+    use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+
+    use super::super::storage::{Client, ClientSettings, http_client};
     use super::*;
+    use crate::http_client::TrustedRoots;
 
     fn unreachable_table() -> Table {
-        let config = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
-        let config = Table::client_config(&config.build(), None);
-        Table::new(aws_sdk_dynamodb::Client::from_conf(config.build()), "none")
+        let client = Client::new(ClientSettings {
+            endpoint: Params::builder().endpoint("http://127.0.0.1:1"),
+            region: None,
+            credentials: SharedCredentialsProvider::new(Credentials::new("none", "none", None, None, "none")),
+            http_client: http_client(TrustedRoots::mozilla()),
+        });
+        Table::new(client, "none")
     }
 
     #[test]

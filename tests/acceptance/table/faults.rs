@@ -1,4 +1,4 @@
-//! Every fault at every call: a proxy between the real AWS SDK client and the local table does to one
+//! Every fault at every call: a proxy between the real client and the local table does to one
 //! call of one endpoint what networks and tables do, once or always. The answer is the right one or a
 //! 503, never a 500 and never late, and the table is whole.
 //!
@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::endpoints::{BATCH, CLAIM, QUERY, Row, TRANSACTION, TableCall, row, rows};
-use crate::harness::{ACME, Answer, ENDPOINTS, GLOBEX, World, respond};
+use crate::harness::{ACME, Answer, ENDPOINTS, GLOBEX, JANE, World, respond};
 
 /// What is left of an invocation's time when a request comes.
 const TIME_LEFT: Duration = Duration::from_secs(10);
@@ -432,7 +432,7 @@ async fn every_fault_at_every_call_is_answered_as_recorded() {
             let status = response.status;
             let described = case.describe();
             assert!(tries > 0, "{described}: the call was not made");
-            // Three tries of the SDK; conflicts and unprocessed keys, which it does not retry, are
+            // Three tries of the client; conflicts and unprocessed keys, which it does not retry, are
             // tried again by us; list-organizations by e-mail queries twice.
             let bound = match case.fault {
                 Conflict | TokenMismatch => 8,
@@ -492,7 +492,7 @@ async fn a_throttled_limiter_key_is_a_429_and_is_left_alone() {
 }
 
 /// A transaction's token makes it one for ten minutes (DynamoDB API Reference, `TransactWriteItems`,
-/// `ClientRequestToken`): what the SDK sends again must have the same, what we commit anew another.
+/// `ClientRequestToken`): what the client sends again must have the same, what we commit anew another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_keeps_its_token_only_when_it_is_sent_again() {
     let world = World::start().await;
@@ -526,7 +526,7 @@ async fn a_transaction_keeps_its_token_only_when_it_is_sent_again() {
     }
 }
 
-/// The SDK sends again what was applied already: the second try must not be taken for somebody else's.
+/// The client sends again what was applied already: the second try must not be taken for somebody else's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_created_whole_where_an_answer_is_lost() {
     let world = World::start().await;
@@ -604,4 +604,35 @@ fn report(results: &BTreeMap<usize, (Case, u16)>) -> String {
         }
     }
     report
+}
+
+/// A table whose clock shows the first moments of 2099 and that accepts a signature of that time alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_wrong_is_corrected_by_the_tables_date() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = requests.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let counter = counter.clone();
+            tokio::spawn(async move {
+                while let Some(request) = read_message(&mut client).await {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    let accepted = String::from_utf8_lossy(&request).contains("x-amz-date: 20990101T0");
+                    let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
+                    let (status, body) =
+                        if accepted { ("200 OK", "{}") } else { ("400 Bad Request", refusal) };
+                    let status = format!("{status}\r\ndate: Thu, 01 Jan 2099 00:00:00 GMT");
+                    client.write_all(&message(&status, body)).await.unwrap();
+                }
+            });
+        }
+    });
+    let table = operator::table::local_table("users", &url);
+    let id = JANE.parse().unwrap();
+    for tries in [2, 3, 4] {
+        assert!(table.user(&id).await.unwrap().is_none());
+        assert_eq!(requests.load(Ordering::SeqCst), tries);
+    }
 }

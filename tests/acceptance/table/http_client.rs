@@ -1,4 +1,4 @@
-//! The HTTP client under the AWS SDK, against servers that do what servers do.
+//! The HTTP client, against servers that do what servers do.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

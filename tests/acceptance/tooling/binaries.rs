@@ -345,6 +345,32 @@ async fn a_function_with_wrong_settings_names_all_and_ends() {
     );
 }
 
+/// The SDK's rules give no FIPS endpoint beside a URL, so a function that honours the variable cannot call the table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_honours_the_variables_that_choose_an_endpoint() {
+    let world = World::start_now().await;
+    for (name, told) in [
+        ("AWS_USE_FIPS_ENDPOINT", "FIPS and custom endpoint are not supported"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "Dualstack and custom endpoint are not supported"),
+    ] {
+        let mut runtime_api = RuntimeApi::start().await;
+        let mut process =
+            start("get-profile", &runtime_api, &[usual(&world).as_slice(), &[(name, "True")]].concat());
+        runtime_api.until_asked(1).await;
+        process.kill().await.unwrap();
+        let log = log_of(&mut process).await;
+        let cause = format!("GetItem did not get through: Invalid Configuration: {told}");
+        assert!(log.iter().any(|line| line["cause"] == cause), "{log:?}");
+
+        let mut process =
+            start("get-profile", &runtime_api, &[usual(&world).as_slice(), &[(name, "yes")]].concat());
+        assert_eq!(process.wait().await.unwrap().code(), Some(1));
+        let log = log_of(&mut process).await;
+        let wrong = format!("wrong settings: {name} must be true or false");
+        assert_eq!(log.last().unwrap()["message"], wrong);
+    }
+}
+
 /// What a process that has ended wrote to its log: a JSON object a line.
 pub async fn log_of(process: &mut Child) -> Vec<Value> {
     let mut log = String::new();

@@ -1,244 +1,415 @@
-//! The DynamoDB client: how a table is reached, and the reads and writes of single items and pages.
+//! The client of the DynamoDB API: sends a call, with its retries and time-outs.
+//!
+//! It takes from the SDK how calls are written and answers read, the endpoint rules and the signatures, and sends
+//! requests with our own [`HttpClient`]. The SDK's own client makes the same calls, but for each it takes about as much
+//! time as everything else in a request together (docs/performance.md).
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::{ReconnectMode, RetryConfig, RetryPartition, TokenBucket};
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, ParamsBuilder, ResolveEndpoint as _};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::config::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::{BoxError, BuildError, ConnectorError, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use http::header::{DATE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use http_body_util::Full;
 
-use super::item::{Item, NewItem};
-use super::keys::{Key, Range};
-use super::page::{Page, PageStart};
-use super::{connector, errors};
-use crate::clock::Clock;
-use crate::error::Error;
-use crate::http_client::{HttpClient, Proxies, TrustedRoots};
-use crate::settings::SettingsError;
+use super::errors::pause_before;
+use super::operations::{CallError, OperationInput, SerializedCall, deserialize, serialize};
+use super::signing::Signer;
+use crate::http_client::{HttpClient, HttpClientError};
 
 /// How long one attempt of a call may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How many attempts a call has, the first one included.
 const MAX_ATTEMPTS: u32 = 3;
-/// The SDK waits a random part of this before the second attempt ("full jitter"), and of twice as much before the
-/// third.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// What a process may spend on retries: 5 per retry (10 after a time-out). Successful calls pay it back. Once it is
-/// spent, requests no longer retry against a table that is down.
-const RETRY_BUDGET: usize = 100;
-/// When an idle connection is dropped. DynamoDB drops it after about 60 s, and a function that was frozen meanwhile
-/// would find it dead.
-const KEEP_IDLE: Duration = Duration::from_secs(50);
-/// The most keys that one BatchGetItem takes.
-const MAX_BATCH_KEYS: usize = 100;
-/// How many batches are in flight at once.
-const MAX_BATCHES_AT_ONCE: usize = 8;
-/// How often a batch is requested while the table leaves some of its keys unprocessed.
-const MAX_BATCH_ROUNDS: u32 = 5;
+/// What a process may spend on retries. Successful calls pay it back. Once it is spent, requests no longer retry against
+/// a table that is down.
+const RETRY_BUDGET: u32 = 100;
+/// What a retry takes from the budget. A call that succeeds with it pays it back.
+const RETRY_COST: u32 = 5;
+/// The same for a retry after a time-out.
+const TIMEOUT_RETRY_COST: u32 = 10;
+/// What a call that succeeds at once pays back.
+const SUCCESS_REWARD: u32 = 1;
+/// More than any answer of DynamoDB has: 16 MB of items, as JSON ("Service, account, and table quotas").
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// How long before they expire credentials are replaced.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
+/// An answer that refuses a signature is due to the clock if that is this far off. DynamoDB accepts five minutes.
+const MIN_CLOCK_SKEW_MILLIS: u64 = 4 * 60 * 1000;
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("users/", env!("CARGO_PKG_VERSION")));
 
-/// The one DynamoDB table. A clone is a handle to the same connections.
-///
-/// Its methods are the access patterns. Each takes and returns types of [`crate::model`]. It fails with
-/// [`Error::unavailable`] if the table cannot be reached or still throttles after the retries (three attempts of at
-/// most 1.5 s each), and with [`Error::defect`] if an item is not one that this service writes.
+/// The error codes that another attempt may change, beside the statuses 500, 502, 503 and 504 (AWS SDKs and Tools
+/// Reference Guide, "Retry behavior"; DynamoDB Developer Guide, "Error handling with DynamoDB").
+const RETRYABLE: &[&str] = &[
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "ReplicatedWriteConflictException",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "Throttling",
+    "ThrottlingException",
+    "TransactionInProgressException",
+];
+/// The error codes of a request that was signed with a wrong time, among other causes.
+const SIGNATURE_REFUSED: &[&str] = &[
+    "AccessDeniedException",
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+
+/// How to reach a DynamoDB API.
+pub struct ClientSettings {
+    /// What the SDK's endpoint rules go by, except for the account, which the credentials name.
+    pub endpoint: ParamsBuilder,
+    /// The region, for the signature. Without it every call fails, unless the endpoint rules name one.
+    pub region: Option<String>,
+    /// Who calls.
+    pub credentials: SharedCredentialsProvider,
+    /// Sends requests.
+    pub http_client: HttpClient,
+}
+
+/// Sees the calls of a client.
+pub trait CallObserver: Send + Sync {
+    /// An attempt is about to be sent: the operation, such as `GetItem`, and its body, JSON as the DynamoDB API defines
+    /// it. Runs in the task that makes the call.
+    fn sending(&self, operation: &str, body: &[u8]);
+
+    /// An answer came, with any status.
+    fn answered(&self, headers: &HeaderMap) {
+        let _ = headers;
+    }
+}
+
+/// A client of the DynamoDB API. A clone shares connections, credentials and retry budget.
 #[derive(Clone)]
-pub struct Table {
-    client: Client,
-    name: String,
+pub struct Client {
+    shared: Arc<Shared>,
+    attempt_timeout: Duration,
+    observer: Option<Arc<dyn CallObserver>>,
 }
 
-impl Table {
-    /// The table `name`, reached with this client.
+struct Shared {
+    settings: ClientSettings,
+    server: RwLock<Option<Arc<Server>>>,
+    /// Held while the credentials are read, so that many calls cause one read.
+    reading: tokio::sync::Mutex<()>,
+    retry_budget: AtomicU32,
+    /// How far the server's clock is ahead of this one, if that is known to matter.
+    clock_skew_millis: AtomicI64,
+}
+
+/// Where calls go and who signs them. Both depend on the credentials.
+struct Server {
+    uri: Uri,
+    host: HeaderValue,
+    signer: Signer,
+}
+
+impl Server {
+    fn new(
+        settings: &ClientSettings,
+        credentials: aws_sdk_dynamodb::config::Credentials,
+    ) -> Result<Self, BoxError> {
+        let account = credentials.account_id().map(|id| id.as_str().to_owned());
+        let parameters = settings.endpoint.clone().set_account_id(account).build()?;
+        // It is ready at once: the rules are compiled in.
+        let endpoint =
+            futures_util::FutureExt::now_or_never(DefaultResolver::new().resolve_endpoint(&parameters));
+        let endpoint = endpoint.ok_or("the endpoint rules did not answer")??;
+        let uri: Uri = format!("{}/", endpoint.url().trim_end_matches('/')).parse()?;
+        let host = uri.authority().ok_or("the endpoint has no host")?.as_str().try_into()?;
+        let region =
+            endpoint.auth_schemes().iter().find_map(|scheme| scheme.get("signingRegion")?.as_string());
+        let region =
+            region.map(str::to_owned).or_else(|| settings.region.clone()).ok_or("no region is set")?;
+        Ok(Self { uri, host, signer: Signer::new(credentials, region) })
+    }
+
+    fn expires_before(&self, time: SystemTime) -> bool {
+        self.signer.credentials().expiry().is_some_and(|expiry| expiry <= time)
+    }
+}
+
+impl Client {
+    /// A client that gives each attempt 1.5 s.
     #[must_use]
-    pub fn new(client: Client, name: &str) -> Self {
-        Self { client, name: name.to_owned() }
+    pub fn new(settings: ClientSettings) -> Self {
+        let shared = Shared {
+            settings,
+            server: RwLock::default(),
+            reading: tokio::sync::Mutex::default(),
+            retry_budget: AtomicU32::new(RETRY_BUDGET),
+            clock_skew_millis: AtomicI64::new(0),
+        };
+        Self { shared: Arc::new(shared), attempt_timeout: ATTEMPT_TIMEOUT, observer: None }
     }
 
-    /// The table `name` as a Lambda function reaches it: region, credentials and endpoint come from the variables
-    /// that Lambda sets, and no other provider is asked.
-    ///
-    /// # Errors
-    /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
-    pub fn from_lambda_environment(name: &str) -> Result<Self, SettingsError> {
-        let http_client = http_client(trusted_roots()?);
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(variable("AWS_REGION").map(Region::new))
-            .credentials_provider(SharedCredentialsProvider::new(
-                EnvironmentVariableCredentialsProvider::new(),
-            ))
-            .http_client(connector::sdk_http_client(http_client));
-        let url = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
-        let config = Self::client_config(&config.build(), url);
-        Ok(Self::new(Client::from_conf(config.build()), name))
-    }
-
-    /// The settings of a client: retries, time-outs, and the DynamoDB API's URL if it is not the region's own.
+    /// The same client with another time-out per attempt.
+    #[allow(dead_code, reason = "operators' calls have more time")]
     #[must_use]
-    pub fn client_config(
-        config: &SdkConfig,
-        endpoint_url: Option<String>,
-    ) -> aws_sdk_dynamodb::config::Builder {
-        let timeouts = TimeoutConfig::builder();
-        let timeouts = timeouts.disable_connect_timeout().operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let mut config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(MAX_ATTEMPTS)
-                    .with_initial_backoff(RETRY_PAUSE)
-                    // Our HTTP client decides which connection is not used again.
-                    .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
-            )
-            .retry_partition(
-                RetryPartition::custom("table")
-                    .token_bucket(TokenBucket::builder().capacity(RETRY_BUDGET).build())
-                    .build(),
-            )
-            .timeout_config(timeouts.build())
-            // It watches large bodies; an attempt's time-out covers ours.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(url) = endpoint_url {
-            config = config.endpoint_url(url);
-        }
-        config
+    pub fn with_attempt_timeout(mut self, attempt_timeout: Duration) -> Self {
+        self.attempt_timeout = attempt_timeout;
+        self
     }
 
-    /// The client.
+    /// The same client with another observer.
+    #[allow(dead_code, reason = "the local system and the tests see the calls")]
     #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
+    pub fn with_observer(mut self, observer: Arc<dyn CallObserver>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
-    /// The table's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Reads an item.
-    pub async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
-        let kind = key.kind();
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(key.into_attributes()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| errors::from_sdk_error("GetItem", &error))?;
-        Ok(output.item.map(|attributes| Item::new(kind, attributes)))
-    }
-
-    /// Writes an item, if the condition holds for the existing one. Returns whether it did.
-    pub async fn put_if<const N: usize>(
+    /// Makes a call: at most three attempts, with pauses between them.
+    pub async fn call<Call: OperationInput>(
         &self,
-        item: NewItem,
-        condition: &str,
-        values: [(&str, String); N],
-    ) -> Result<bool, Error> {
-        let mut put = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item.into_attributes()))
-            .condition_expression(condition);
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, AttributeValue::S(value));
-        }
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(errors::from_sdk_error("PutItem", &error)),
-            },
-        }
-    }
-
-    /// Reads the items with these keys that exist, in no order.
-    pub async fn batch_get(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
-        self.batches(keys).try_concat().await
-    }
-
-    /// Reads the same batch by batch, as the answers arrive.
-    pub fn batches<'a>(&'a self, keys: &'a [Key]) -> impl Stream<Item = Result<Vec<Item>, Error>> + use<'a> {
-        let batches: Vec<_> = keys.chunks(MAX_BATCH_KEYS).map(|keys| self.batch_get_at_once(keys)).collect();
-        stream::iter(batches).buffer_unordered(MAX_BATCHES_AT_ONCE)
-    }
-
-    /// Reads one batch. Requests unprocessed keys again, with growing pauses.
-    async fn batch_get_at_once(&self, batch: &[Key]) -> Result<Vec<Item>, Error> {
-        let mut items = Vec::with_capacity(batch.len());
-        let mut keys = batch.iter().cloned().map(Key::into_attributes).collect::<Vec<_>>();
-        for round in 0..MAX_BATCH_ROUNDS {
-            if round > 0 {
-                tokio::time::sleep(errors::pause_before(round)).await;
+        input: Result<Call, BuildError>,
+    ) -> Result<Call::Output, CallError<Call>> {
+        let call = serialize(input.map_err(SdkError::construction_failure)?)
+            .map_err(SdkError::construction_failure)?;
+        let (mut attempt, mut cost) = (1, 0);
+        loop {
+            let error = match self.attempt::<Call>(&call).await {
+                Ok(output) => {
+                    self.refund(if attempt == 1 { SUCCESS_REWARD } else { cost });
+                    return Ok(output);
+                }
+                Err(error) => error,
+            };
+            cost = match error {
+                SdkError::TimeoutError(_) => TIMEOUT_RETRY_COST,
+                _ => RETRY_COST,
+            };
+            if !self.is_worth_another_attempt::<Call>(&error) || attempt == MAX_ATTEMPTS || !self.spend(cost)
+            {
+                return Err(error);
             }
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(|error| Error::defect(format!("BatchGetItem was not built: {error}")))?;
-            let output = self
-                .client
-                .batch_get_item()
-                .request_items(&self.name, request)
-                .send()
-                .await
-                .map_err(|error| errors::from_sdk_error("BatchGetItem", &error))?;
-            for attributes in output.responses.into_iter().flatten().flat_map(|(_, found)| found) {
-                items.push(Item::with_key(attributes)?);
-            }
-            let unprocessed = output.unprocessed_keys.into_iter().flatten();
-            keys = unprocessed.flat_map(|(_, unprocessed)| unprocessed.keys).collect();
-            if keys.is_empty() {
-                return Ok(items);
-            }
+            // A random part of 50 ms, then of 100 ms.
+            tokio::time::sleep(pause_before(attempt + 1)).await;
+            attempt += 1;
         }
-        Err(Error::unavailable("BatchGetItem left keys unprocessed, round after round"))
     }
 
-    /// Reads one page of a range, in the order of the sort keys.
-    pub async fn query_page(&self, range: &Range, start: Option<PageStart>) -> Result<Page, Error> {
-        let [partition, first, last] = range.to_attributes();
-        let output = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression(Range::CONDITION)
-            .expression_attribute_values(":partition", partition)
-            .expression_attribute_values(":first", first)
-            .expression_attribute_values(":last", last)
-            .consistent_read(true)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| errors::from_sdk_error("Query", &error))?;
-        let items = output.items.into_iter().flatten().map(Item::with_key).collect::<Result<_, _>>()?;
-        Ok(Page { items, next: output.last_evaluated_key })
+    async fn attempt<Call: OperationInput>(
+        &self,
+        call: &SerializedCall,
+    ) -> Result<Call::Output, CallError<Call>> {
+        let answer = tokio::time::timeout(self.attempt_timeout, self.send(Call::OPERATION, call)).await;
+        deserialize::<Call>(answer.map_err(SdkError::timeout_error)?.map_err(SdkError::dispatch_failure)?)
+    }
+
+    async fn send(&self, operation: &str, call: &SerializedCall) -> Result<HttpResponse, ConnectorError> {
+        let other = |error: BoxError| ConnectorError::other(error, None);
+        let server = self.server().await.map_err(other)?;
+        let request = self.signed(&server, call).map_err(other)?;
+        if let Some(observer) = &self.observer {
+            observer.sending(operation, &call.body);
+        }
+        let http_client = &self.shared.settings.http_client;
+        let answer = http_client.send(request, MAX_ANSWER_BYTES).await.map_err(connector_error)?;
+        if let Some(observer) = &self.observer {
+            observer.answered(answer.headers());
+        }
+        HttpResponse::try_from(answer.map(Into::into)).map_err(|error| other(error.into()))
+    }
+
+    fn signed(
+        &self,
+        server: &Server,
+        call: &SerializedCall,
+    ) -> Result<Request<Full<bytes::Bytes>>, BoxError> {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = server.uri.clone();
+        *request.headers_mut() = call.headers.clone();
+        request.headers_mut().insert(HOST, server.host.clone());
+        server.signer.sign(&mut request, &call.body, self.server_time())?;
+        // Not signed: a proxy may change it.
+        request.headers_mut().insert(USER_AGENT, AGENT);
+        Ok(request)
+    }
+
+    /// Where calls go and who signs them, with credentials that are still good for a while.
+    async fn server(&self) -> Result<Arc<Server>, BoxError> {
+        let known = || {
+            let known = self.shared.server.read().unwrap_or_else(PoisonError::into_inner).clone();
+            known.filter(|server| !server.expires_before(SystemTime::now() + EXPIRY_MARGIN))
+        };
+        if let Some(server) = known() {
+            return Ok(server);
+        }
+        let _turn = self.shared.reading.lock().await;
+        if let Some(server) = known() {
+            return Ok(server);
+        }
+        let settings = &self.shared.settings;
+        let server = Arc::new(Server::new(settings, settings.credentials.provide_credentials().await?)?);
+        *self.shared.server.write().unwrap_or_else(PoisonError::into_inner) = Some(server.clone());
+        Ok(server)
+    }
+
+    fn is_worth_another_attempt<Call: OperationInput>(&self, error: &CallError<Call>) -> bool {
+        let is_transient = |answer: &HttpResponse| matches!(answer.status().as_u16(), 500 | 502 | 503 | 504);
+        match error {
+            SdkError::TimeoutError(_) => true,
+            SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+            SdkError::ServiceError(error) => {
+                let code = error.err().code().unwrap_or_default();
+                is_transient(error.raw())
+                    || RETRYABLE.contains(&code)
+                    || (SIGNATURE_REFUSED.contains(&code) && self.correct_clock(error.raw()))
+            }
+            _ => false,
+        }
+    }
+
+    /// The time of the server's clock, as far as it is known to differ from this one.
+    fn server_time(&self) -> SystemTime {
+        let skew = self.shared.clock_skew_millis.load(Ordering::Relaxed);
+        let (now, by) = (SystemTime::now(), Duration::from_millis(skew.unsigned_abs()));
+        let time = if skew < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+        time.unwrap_or(now)
+    }
+
+    /// Goes by the clock of the server from now on if the time of the request was wrong by it. Returns whether it was.
+    fn correct_clock(&self, answer: &HttpResponse) -> bool {
+        let date = answer.headers().get(DATE.as_str());
+        let date =
+            date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok()?.to_millis().ok());
+        let now = DateTime::from(SystemTime::now()).to_millis().ok();
+        let Some((date, now)) = date.zip(now) else { return false };
+        let skew = date.saturating_sub(now);
+        let known = self.shared.clock_skew_millis.swap(skew, Ordering::Relaxed);
+        skew.abs_diff(known) > MIN_CLOCK_SKEW_MILLIS
+    }
+
+    fn spend(&self, cost: u32) -> bool {
+        let budget = &self.shared.retry_budget;
+        budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(cost)).is_ok()
+    }
+
+    fn refund(&self, amount: u32) {
+        let refunded = |left: u32| (left < RETRY_BUDGET).then_some((left + amount).min(RETRY_BUDGET));
+        let _ = self.shared.retry_budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, refunded);
     }
 }
 
-/// The HTTP client for the table's API.
+/// The SDK's kinds of errors of connections.
 #[must_use]
-pub fn http_client(roots: TrustedRoots) -> HttpClient {
-    HttpClient::new(roots, Proxies::from_environment(), KEEP_IDLE, Clock::system())
+pub fn connector_error(error: HttpClientError) -> ConnectorError {
+    match error {
+        HttpClientError::ConnectTimeout => ConnectorError::timeout(error.into()),
+        HttpClientError::Connection(_) | HttpClientError::Interrupted(_) => ConnectorError::io(error.into()),
+        HttpClientError::TooLarge | HttpClientError::NoServer => ConnectorError::other(error.into(), None),
+    }
 }
 
-/// The certification authorities that are trusted for the table's API: Mozilla's list, or the file that
-/// `AWS_CA_BUNDLE` names (AWS SDKs and Tools Reference Guide, "General configuration settings").
-///
-/// # Errors
-/// Says why the file cannot be used.
-pub fn trusted_roots() -> Result<TrustedRoots, SettingsError> {
-    TrustedRoots::from_setting("AWS_CA_BUNDLE", variable("AWS_CA_BUNDLE"))
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    use aws_credential_types::credential_fn::provide_credentials_fn;
+    use aws_sdk_dynamodb::config::endpoint::Params;
+    use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
+    use aws_sdk_dynamodb::error::SdkError;
+    use aws_sdk_dynamodb::operation::get_item::GetItemInput;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::http_client::TrustedRoots;
+    use crate::table::storage::{from_sdk_error, http_client};
+
+    fn client(endpoint: ParamsBuilder, credentials: impl ProvideCredentials + 'static) -> Client {
+        Client::new(ClientSettings {
+            endpoint,
+            region: Some("eu-west-1".to_owned()),
+            credentials: SharedCredentialsProvider::new(credentials),
+            http_client: http_client(TrustedRoots::mozilla()),
+        })
+    }
+
+    fn credentials() -> Credentials {
+        Credentials::new("id", "secret", None, None, "test")
+    }
+
+    #[tokio::test]
+    async fn the_endpoint_is_the_one_that_the_sdks_rules_give() {
+        let in_region = || Params::builder().region("eu-west-1");
+        let of_account =
+            Credentials::builder().access_key_id("id").secret_access_key("secret").account_id("123");
+        let of_account = of_account.provider_name("test").build();
+        for (endpoint, credentials, due) in [
+            (in_region(), credentials(), "https://dynamodb.eu-west-1.amazonaws.com/"),
+            (in_region().use_fips(true), credentials(), "https://dynamodb-fips.eu-west-1.amazonaws.com/"),
+            (in_region().use_dual_stack(true), credentials(), "https://dynamodb.eu-west-1.api.aws/"),
+            (in_region().endpoint("http://localhost:8000"), credentials(), "http://localhost:8000/"),
+            (in_region().endpoint("http://localhost/a/"), credentials(), "http://localhost/a/"),
+            (
+                Params::builder().region("cn-north-1"),
+                credentials(),
+                "https://dynamodb.cn-north-1.amazonaws.com.cn/",
+            ),
+            (
+                in_region().account_id_endpoint_mode("preferred"),
+                of_account,
+                "https://123.ddb.eu-west-1.amazonaws.com/",
+            ),
+        ] {
+            let server = client(endpoint, credentials).server().await.unwrap();
+            assert_eq!(server.uri, due);
+            assert_eq!(server.host, server.uri.authority().unwrap().as_str());
+        }
+        let both = in_region().use_fips(true).endpoint("http://localhost:8000");
+        let error = client(both, credentials()).server().await.err().unwrap();
+        assert!(error.to_string().contains("FIPS and custom endpoint"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn credentials_are_read_once_until_shortly_before_they_expire() {
+        for (lifetime, reads) in [(Duration::from_hours(1), 1), (EXPIRY_MARGIN, 20)] {
+            let read = Arc::<AtomicUsize>::default();
+            let counter = read.clone();
+            let provider = provide_credentials_fn(move || {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let expiry = SystemTime::now() + lifetime;
+                async move { Ok(Credentials::new("id", "secret", None, Some(expiry), "test")) }
+            });
+            let client = client(Params::builder().region("eu-west-1"), provider);
+            for server in join_all((0..20).map(|_| client.server())).await {
+                server.unwrap();
+            }
+            assert_eq!(read.load(Ordering::SeqCst), reads, "{lifetime:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_without_a_region_is_an_error_that_says_so() {
+        let mut client = client(Params::builder(), credentials());
+        Arc::get_mut(&mut client.shared).unwrap().settings.region = None;
+        let error = client.call(GetItemInput::builder().build()).await.unwrap_err();
+        assert!(matches!(error, SdkError::DispatchFailure(_)));
+        let error = from_sdk_error("GetItem", &error);
+        assert_eq!(error.log(), Some("GetItem did not get through: Invalid Configuration: Missing Region"));
+    }
+
+    #[test]
+    fn retries_are_paid_for_and_successes_pay_back() {
+        let client = client(Params::builder(), credentials());
+        assert!((0..RETRY_BUDGET / RETRY_COST).all(|_| client.spend(RETRY_COST)));
+        assert!(!client.spend(RETRY_COST));
+        (0..RETRY_COST).for_each(|_| client.refund(SUCCESS_REWARD));
+        assert!(client.spend(RETRY_COST) && !client.spend(RETRY_COST));
+        (0..2 * RETRY_BUDGET).for_each(|_| client.refund(SUCCESS_REWARD));
+        assert!((0..RETRY_BUDGET / TIMEOUT_RETRY_COST).all(|_| client.spend(TIMEOUT_RETRY_COST)));
+        assert!(!client.spend(TIMEOUT_RETRY_COST));
+    }
 }

@@ -1,6 +1,6 @@
 //! Transactions: all parts or none.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, PutBuilder};
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
@@ -133,7 +133,7 @@ impl Transaction {
     }
 
     /// Commits. If other transactions conflict, tries again with growing random pauses. Each round is a new transaction
-    /// with a new token. The SDK's tries of one round share a token, so that DynamoDB applies them once.
+    /// with a new token. The client's attempts of one round share a token, so that DynamoDB applies them once.
     pub async fn commit(self) -> Result<CommitOutcome, Error> {
         let (kinds, parts): (Vec<_>, Vec<_>) = self.parts.into_iter().unzip();
         let parts = parts.into_iter().collect::<Result<Vec<_>, _>>();
@@ -143,8 +143,11 @@ impl Transaction {
             if round > 0 {
                 tokio::time::sleep(errors::pause_before(round)).await;
             }
-            let call = self.table.client().transact_write_items().set_transact_items(Some(parts.clone()));
-            let Err(error) = call.send().await else {
+            let input = TransactWriteItemsInput::builder()
+                .set_transact_items(Some(parts.clone()))
+                .client_request_token(new_token()?)
+                .build();
+            let Err(error) = self.table.client().call(input).await else {
                 return Ok(CommitOutcome::Committed);
             };
             match error.as_service_error() {
@@ -160,6 +163,13 @@ impl Transaction {
         }
         Err(Error::unavailable("TransactWriteItems met another transaction, round after round"))
     }
+}
+
+/// The token of a transaction: 128 random bits.
+fn new_token() -> Result<String, Error> {
+    let random = ring::rand::generate::<[u8; 16]>(&ring::rand::SystemRandom::new());
+    let random = random.map_err(|_| Error::unavailable("the operating system gave no randomness"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random.expose())))
 }
 
 /// Reads a cancelled transaction reason by reason, in the order of its parts

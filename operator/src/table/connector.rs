@@ -1,4 +1,4 @@
-//! Adapts our [`HttpClient`] to the AWS SDK.
+//! Adapts our [`HttpClient`] to the AWS SDK, which reads credentials with it.
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_runtime_api::client::http::{
@@ -9,18 +9,18 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
 use http_body_util::Full;
 
-use crate::http_client::{HttpClient, HttpClientError};
+use shared::http_client::HttpClient;
+use shared::table::storage::connector_error;
 
-/// More than any answer of DynamoDB has: 16 MB of items, as JSON ("Service, account, and table quotas").
-const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// More than any answer with credentials has.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 #[derive(Clone, Debug)]
 struct Connector(HttpClient);
 
 /// Adapts the client to the SDK. The SDK applies its time-out per attempt; the time-out per connection is the
 /// client's own.
-#[must_use]
-pub fn sdk_http_client(client: HttpClient) -> SharedHttpClient {
+pub(super) fn sdk_http_client(client: HttpClient) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(client));
     http_client_fn(move |_, _| connector.clone())
 }
@@ -32,13 +32,7 @@ impl HttpConnector for Connector {
             let other = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(error, None);
             let request = request.try_into_http1x().map_err(|error| other(error.into()))?;
             let request = request.map(|body| Full::from(Bytes::copy_from_slice(body.bytes().unwrap_or(&[]))));
-            let answer = client.send(request, MAX_ANSWER_BYTES).await.map_err(|error| match error {
-                HttpClientError::ConnectTimeout => ConnectorError::timeout(error.into()),
-                HttpClientError::Connection(_) | HttpClientError::Interrupted(_) => {
-                    ConnectorError::io(error.into())
-                }
-                HttpClientError::TooLarge | HttpClientError::NoServer => other(error.into()),
-            })?;
+            let answer = client.send(request, MAX_ANSWER_BYTES).await.map_err(connector_error)?;
             HttpResponse::try_from(answer.map(Into::into)).map_err(|error| other(error.into()))
         })
     }
