@@ -7,6 +7,8 @@ use crate::subjects::{Language, Role, Subject};
 const HASH_MEMORY: f64 = 19_456.0 * 1024.0;
 /// The function that verifies no token.
 const PUBLIC: &str = "check-user-exists";
+/// The function that can hash a password. It is compiled for speed.
+const HASHING: &str = "create-user";
 
 /// A figure that has a limit.
 #[derive(Clone, Copy, PartialEq)]
@@ -17,6 +19,7 @@ enum Figure {
     Processor,
     Ours,
     Memory,
+    Hash,
     Binary,
     Zip,
 }
@@ -30,6 +33,12 @@ enum Whose {
     OnRequestPath,
     /// The same, without those that hash a password.
     WithoutHash,
+    /// Those that hash a password.
+    WithHash,
+    /// The function that can hash a password, with one and without.
+    Hashing,
+    /// All others.
+    NotHashing,
     /// All of them.
     All,
 }
@@ -41,6 +50,8 @@ enum Against {
     Floor,
     /// The bare client with the same number of calls.
     Client,
+    /// A hash of the bench's own, by the same library, fully optimised.
+    OwnHash,
     /// The same work in another language: how many times better it must be, at least.
     Peer(Language),
     /// Nothing: the limit is in microseconds or bytes.
@@ -76,7 +87,9 @@ const LIMITS: &[Limit] = &[
     limit("our time on a warm request, µs", Figure::Ours, Whose::WithoutHash, Against::Nothing, 100.0).reached(300.0),
     limit("CPU of a warm request / bare client", Figure::Processor, Whose::WithoutHash, Against::Client, 1.8).reached(5.0),
     limit("peak memory / no-op", Figure::Memory, Whose::All, Against::Floor, 2.0).reached(2.2),
-    limit("binary, bytes", Figure::Binary, Whose::All, Against::Nothing, 5e6),
+    limit("CPU of a password's hash / the bench's own", Figure::Hash, Whose::WithHash, Against::OwnHash, 1.3),
+    limit("binary, bytes", Figure::Binary, Whose::NotHashing, Against::Nothing, 5e6),
+    limit("binary of create-user, bytes", Figure::Binary, Whose::Hashing, Against::Nothing, 5e6).reached(5.4e6),
     limit("zip, bytes", Figure::Zip, Whose::All, Against::Nothing, 2.5e6),
     limit("Node's start / ours", Figure::Start, Whose::OnRequestPath, Against::Peer(Language::Node), 20.0),
     limit("Node's warm request / ours", Figure::Warm, Whose::OnRequestPath, Against::Peer(Language::Node), 4.0),
@@ -111,7 +124,7 @@ pub struct Verdict {
     reached: Option<f64>,
     /// Whether the limit is a minimum.
     pub at_least: bool,
-    /// Whether no margin applies: a size is the same on every machine, and memory almost.
+    /// Whether no margin applies: a size is the same on every machine, and memory and the ratio of hashes almost.
     exact: bool,
 }
 
@@ -131,11 +144,13 @@ impl Verdict {
 
 /// Compares all measured subjects with their limits. Leaves out limits against subjects that were not measured, such as
 /// a peer that is not installed.
-pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
+///
+/// `verification` and `own_hash` are times in microseconds.
+pub fn verdicts(all: &[Measured], verification: f64, own_hash: f64) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for limit in LIMITS {
         for measured in all.iter().filter(|measured| is_meant(limit, measured.subject)) {
-            let Some(value) = value(limit, measured, all, verification) else { continue };
+            let Some(value) = value(limit, measured, all, verification, own_hash) else { continue };
             verdicts.push(Verdict {
                 what: limit.what,
                 subject: measured.subject.name,
@@ -143,7 +158,7 @@ pub fn verdicts(all: &[Measured], verification: f64) -> Vec<Verdict> {
                 bound: limit.bound,
                 reached: limit.reached,
                 at_least: matches!(limit.against, Against::Peer(_)),
-                exact: matches!(limit.figure, Figure::Binary | Figure::Zip)
+                exact: matches!(limit.figure, Figure::Binary | Figure::Zip | Figure::Hash)
                     || (limit.figure == Figure::Memory && limit.against == Against::Floor),
             });
         }
@@ -172,14 +187,23 @@ pub fn our_time(measured: &Measured, all: &[Measured], verification: f64) -> Opt
 
 fn is_meant(limit: &Limit, subject: &Subject) -> bool {
     match (limit.whose, subject.role) {
-        (Whose::Scheduled | Whose::All, Role::Scheduled)
+        (Whose::Scheduled | Whose::NotHashing | Whose::All, Role::Scheduled)
         | (Whose::OnRequestPath | Whose::All, Role::Function(_)) => true,
         (Whose::WithoutHash, Role::Function(_)) => !subject.hashes,
+        (Whose::WithHash, Role::Function(_)) => subject.hashes,
+        (Whose::Hashing, Role::Function(_)) => subject.work() == HASHING,
+        (Whose::NotHashing, Role::Function(_)) => subject.work() != HASHING,
         _ => false,
     }
 }
 
-fn value(limit: &Limit, measured: &Measured, all: &[Measured], verification: f64) -> Option<f64> {
+fn value(
+    limit: &Limit,
+    measured: &Measured,
+    all: &[Measured],
+    verification: f64,
+    own_hash: f64,
+) -> Option<f64> {
     let figure = |measured: &Measured| -> Option<f64> {
         let figures = measured.figures?;
         Some(match limit.figure {
@@ -190,6 +214,15 @@ fn value(limit: &Limit, measured: &Measured, all: &[Measured], verification: f64
                 figures.warm?.processor.median - verification_of(measured.subject, verification)
             }
             Figure::Ours => our_time(measured, all, verification)?,
+            Figure::Hash => {
+                let same_without = |other: &&Measured| {
+                    matches!(other.subject.role, Role::Function(_))
+                        && other.subject.work() == measured.subject.name
+                        && !other.subject.hashes
+                };
+                let without = all.iter().find(same_without)?.figures?.warm?;
+                figures.warm?.processor.median - without.processor.median
+            }
             Figure::Memory if measured.subject.hashes => figures.peak_memory.median - HASH_MEMORY,
             Figure::Memory => figures.peak_memory.median,
             #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
@@ -201,6 +234,7 @@ fn value(limit: &Limit, measured: &Measured, all: &[Measured], verification: f64
     let ours = figure(measured)?;
     match limit.against {
         Against::Nothing => Some(ours),
+        Against::OwnHash => Some(ours / own_hash),
         Against::Floor => Some(ours / figure(floor(all)?)?),
         Against::Client => {
             let Role::Function(calls) = measured.subject.role else { return None };
@@ -287,7 +321,7 @@ mod tests {
             measured(&function, 50.0 * times),
             measured(&peer, 50.0 * times * peer_times),
         ];
-        let verdicts = verdicts(&all, 0.0);
+        let verdicts = verdicts(&all, 0.0, 1.0);
         verdicts.iter().filter(|verdict| !kept(verdict)).map(|verdict| verdict.what).collect()
     }
 
@@ -346,10 +380,27 @@ mod tests {
         assert_eq!(our_time(&all[1], &all, 30.0), Some(40.0));
         assert_eq!(our_time(&all[2], &all, 30.0), Some(70.0));
         let of_create = |what: &str| {
-            let verdicts = verdicts(&all, 30.0);
+            let verdicts = verdicts(&all, 30.0, 1.0);
             verdicts.iter().find(|it| it.subject == "create-user" && it.what == what).map(|it| it.measured)
         };
         assert_eq!(of_create("peak memory / no-op"), Some(2.4));
         assert_eq!(of_create("our time on a warm request, µs"), None);
+    }
+
+    #[test]
+    fn a_hash_is_compared_with_the_benchs_own() {
+        let without = subject("create-user, no password", Role::Function(2), 0);
+        let with = subject("create-user", Role::Function(2), 0);
+        let all = [measured(&without, 400.0), measured(&with, 26_400.0)];
+        let of_hash = |own_hash| {
+            let verdicts = verdicts(&all, 0.0, own_hash);
+            let [verdict] = verdicts.iter().filter(|it| it.what.contains("hash")).collect::<Vec<_>>()[..]
+            else {
+                panic!("one limit on hashes")
+            };
+            (verdict.measured, verdict.is_kept(3.0))
+        };
+        assert_eq!(of_hash(20_000.0), (1.3, true));
+        assert_eq!(of_hash(13_000.0), (2.0, false));
     }
 }

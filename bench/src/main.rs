@@ -5,6 +5,7 @@ mod answers;
 mod chart;
 mod events;
 mod figures;
+mod hash;
 mod limits;
 mod line_chart;
 mod machine;
@@ -136,6 +137,7 @@ async fn run(options: &Options) -> Result<bool, String> {
     let plan = Plan { settling: 50, events: options.events.unwrap_or(extent.events), late_table: false };
     let all = rounds.run("no delay", &subjects, starts, plan, Duration::ZERO, None).await?;
     let verification = limits::verification(&all);
+    let own_hash = hash::processor_time()?;
     let plan = Plan { settling: 5, events: extent.in_region_events, late_table: false };
     let requested: Vec<_> = subjects.iter().filter(|subject| subject.event.is_some()).collect();
     let in_region =
@@ -152,7 +154,7 @@ async fn run(options: &Options) -> Result<bool, String> {
     let plan = Plan { late_table: true, ..plan };
     let late = rounds.run("share, late", callers(), extent.share_starts, plan, no_delay, limit).await?;
 
-    let verdicts = limits::verdicts(&all, verification);
+    let verdicts = limits::verdicts(&all, verification, own_hash);
     let mut sections = vec![format!(
         "{}; {}; {processors}; {starts} starts of each, one of each in turn; medians, with the quartiles in \
          brackets.\n",
@@ -162,21 +164,19 @@ async fn run(options: &Options) -> Result<bool, String> {
     let mut section = |title: &str, note: &str, table: String| {
         sections.push(format!("## {title}\n\n{note}\n\n{table}"));
     };
-    section("No delay at the table", &explain(&subjects, verification), report::figures(&all, verification));
+    section(
+        "No delay at the table",
+        &explain(&subjects, verification, own_hash),
+        report::figures(&all, verification),
+    );
     section(
         "Each call to the table takes 3 ms longer",
         "About what a call within a region takes.",
         report::in_region(&in_region),
     );
-    let how = match &limited {
-        Ok(_) => format!("By cgroup, from the end of the start on: {:.1} % of a processor.", share * 100.0),
-        Err(why) => {
-            format!("No share could be given here ({why}): full speed; CPU / {share:.3} is the least.")
-        }
-    };
     section(
         &format!("First request on the processor share of {} MB", options.memory),
-        &format!("{how} Without the connection, the table refuses until the function has started."),
+        &explain_share(&limited, share),
         report::on_a_share(&opened, &late),
     );
     section("Limits", "Ratios of medians of this run.", report::verdicts(&verdicts, options.margin));
@@ -242,7 +242,17 @@ fn simulate(in_region: &[Measured], options: &Options) -> Option<(String, String
     (!lines.is_empty()).then(|| (table.render(), line_chart::svg(&lines, &note)))
 }
 
-fn explain(subjects: &[Subject], verification: f64) -> String {
+fn explain_share(limited: &Result<Limited, String>, share: f64) -> String {
+    let how = match limited {
+        Ok(_) => format!("By cgroup, from the end of the start on: {:.1} % of a processor.", share * 100.0),
+        Err(why) => {
+            format!("No share could be given here ({why}): full speed; CPU / {share:.3} is the least.")
+        }
+    };
+    format!("{how} Without the connection, the table refuses until the function has started.")
+}
+
+fn explain(subjects: &[Subject], verification: f64, own_hash: f64) -> String {
     let functions: Option<&PathBuf> = subjects
         .iter()
         .find(|subject| matches!(subject.role, Role::Function(_)))
@@ -255,7 +265,8 @@ fn explain(subjects: &[Subject], verification: f64) -> String {
         "Functions of {built}. *table*: from the first byte of a call to the last of its answer, at the table. \
          *ours*: a warm request without the table, the no-op, and {verification:.0} µs for the token's signature \
          where there is one. *CPU*: user and system, of the start and of a warm request. *calls*: at the table, those of the start \
-         and of a request; *bytes*: on the wire, of a request. Every request has another token."
+         and of a request; *bytes*: on the wire, of a request. Every request has another token. A password's hash in the bench itself: {own_hash:.0} µs \
+         of CPU."
     )
 }
 
