@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth::{Caller, Policy};
@@ -122,7 +121,7 @@ pub async fn respond(endpoint: &Endpoint, app: &App, request: Request, time_left
     // A handler may panic before it gives its future, so it is called within the block.
     let answer =
         AssertUnwindSafe(async { endpoint.answer(app, &request, &mut admission).await }).catch_unwind();
-    let answer = answer.instrument(tracing::info_span!("request", request_id = request.id()));
+    let answer = telemetry::of_request(request.id(), answer);
     let answer = match tokio::time::timeout(time_left.saturating_sub(DEADLINE_MARGIN), answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::defect("the handler panicked")),

@@ -8,15 +8,17 @@
 //! age of the signing keys) is also a document in CloudWatch's Embedded Metric Format.
 
 use std::fmt;
+use std::future::Future;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -39,15 +41,13 @@ pub fn init() {
     let level = level.unwrap_or(LevelFilter::INFO);
     // Lambda sets this variable and nothing else does.
     let _ = if let Ok(function_name) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
-        lambda_lines(level, function_name, std::io::stderr).try_init()
+        lambda_lines(level, &function_name, std::io::stderr).try_init()
     } else {
         // Never in colours: `with_ansi(true)` panics in a debug build without tracing-subscriber's feature `ansi`,
         // which would go into every Lambda.
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact();
-        tracing_subscriber::registry()
-            .with(filter(level))
-            .with(lines.with_target(false).with_ansi(false))
-            .try_init()
+        let lines = TerminalLines(tracing_subscriber::fmt::format().compact().with_target(false));
+        let layer = tracing_subscriber::fmt::layer().event_format(lines).with_writer(std::io::stderr);
+        tracing_subscriber::registry().with(filter(level)).with(layer.with_ansi(false)).try_init()
     };
 }
 
@@ -55,7 +55,7 @@ pub fn init() {
 /// reads the very lines that CloudWatch would. Calling it again changes nothing.
 #[allow(dead_code, reason = "tests read the log")]
 pub fn init_to<W: Write + 'static>(writer: impl Fn() -> W + Send + Sync + 'static) {
-    let _ = lambda_lines(LevelFilter::TRACE, "test".to_owned(), writer).try_init();
+    let _ = lambda_lines(LevelFilter::TRACE, "test", writer).try_init();
 }
 
 /// How many requests this process is answering.
@@ -94,29 +94,35 @@ fn filter(level: LevelFilter) -> Targets {
 
 fn lambda_lines(
     level: LevelFilter,
-    function_name: String,
+    function_name: &str,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) -> impl Subscriber + Send + Sync {
-    let lines = tracing_subscriber::fmt::format().json().flatten_event(true);
-    let format = EmbeddedMetrics {
-        lines: lines.with_span_list(false).with_target(false),
-        function_name: function_name.into(),
-        clock: Clock::system(),
-    };
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).json().event_format(format);
+    let lines = LambdaLines::new(function_name, Clock::system());
+    let layer = tracing_subscriber::fmt::layer().event_format(lines).with_writer(writer).with_ansi(false);
     tracing_subscriber::registry().with(filter(level)).with(layer)
 }
 
-/// JSON lines, with those that carry a figure in the Embedded Metric Format (CloudWatch User Guide,
-/// "Specification: Embedded metric format").
-struct EmbeddedMetrics<F> {
-    lines: F,
-    /// As JSON.
-    function_name: Value,
-    clock: Clock,
+tokio::task_local! {
+    static REQUEST_ID: String;
 }
 
-impl<S, N, F> FormatEvent<S, N> for EmbeddedMetrics<F>
+/// Does the work of a request: each line that it logs has the request's id.
+pub async fn of_request<Work: Future>(id: &str, work: Work) -> Work::Output {
+    REQUEST_ID.scope(id.to_owned(), work).await
+}
+
+/// Gives the id of the request to a line that does not name it itself.
+fn add_request_id(event: &Event<'_>, add: impl FnOnce(&str) -> fmt::Result) -> fmt::Result {
+    if event.metadata().fields().field("request_id").is_some() {
+        return Ok(());
+    }
+    REQUEST_ID.try_with(|id| add(id)).unwrap_or(Ok(()))
+}
+
+/// Readable lines, with the request's id at the end.
+struct TerminalLines<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for TerminalLines<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -128,21 +134,40 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut figures = Figures::default();
-        event.record(&mut figures);
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(line.trim_end())?;
+        add_request_id(event, |id| write!(writer, " request_id={id}"))?;
+        writeln!(writer)
+    }
+}
+
+/// JSON lines, with those that carry a figure in the Embedded Metric Format (CloudWatch User Guide,
+/// "Specification: Embedded metric format"). They are written as text: every request pays for its line.
+struct LambdaLines {
+    /// As JSON.
+    function_name: String,
+    clock: Clock,
+}
+
+impl LambdaLines {
+    fn new(function_name: &str, clock: Clock) -> Self {
+        Self { function_name: serde_json::Value::from(function_name).to_string(), clock }
+    }
+
+    /// The part of a line that makes it a document of metrics, with a comma at its end; nothing if there are none.
+    fn write_metrics(&self, writer: &mut Writer<'_>, figures: &Figures) -> fmt::Result {
         let metrics = figures.metrics();
         if metrics.is_empty() {
-            return self.lines.format_event(context, writer, event);
+            return Ok(());
         }
-        let mut line = String::with_capacity(512);
-        self.lines.format_event(context, Writer::new(&mut line), event)?;
-        // Written out, not built as a value: every request pays for this line. No name needs an escape.
-        write!(writer, "{{\"_aws\":{{\"Timestamp\":{},", self.clock.now().millis())?;
+        // No name needs an escape.
         write!(
             writer,
-            "\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\"Dimensions\":[[\"{DIMENSION}\"]],"
+            "\"_aws\":{{\"Timestamp\":{},\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\
+             \"Dimensions\":[[\"{DIMENSION}\"]],\"Metrics\":[",
+            self.clock.now().millis()
         )?;
-        writer.write_str("\"Metrics\":[")?;
         for (number, (name, unit, _)) in metrics.iter().enumerate() {
             let comma = if number == 0 { "" } else { "," };
             write!(writer, "{comma}{{\"Name\":\"{name}\",\"Unit\":\"{unit}\"}}")?;
@@ -151,8 +176,78 @@ where
         for (name, _, value) in metrics {
             write!(writer, ",\"{name}\":{value}")?;
         }
-        // The line is an object of its own: what follows its brace goes on here.
-        write!(writer, ",{}", line.trim_start_matches('{'))
+        writer.write_char(',')
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for LambdaLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = JsonFields { text: Vec::with_capacity(256), figures: Figures::default() };
+        event.record(&mut fields);
+        writer.write_char('{')?;
+        self.write_metrics(&mut writer, &fields.figures)?;
+        writer.write_str("\"timestamp\":\"")?;
+        SystemTime.format_time(&mut writer)?;
+        write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
+        add_request_id(event, |id| {
+            fields.add("request_id", &id);
+            Ok(())
+        })?;
+        writer.write_str(std::str::from_utf8(&fields.text).map_err(|_| fmt::Error)?)?;
+        writer.write_str("}\n")
+    }
+}
+
+/// The fields of an event as JSON, each with a comma before it, and the figures among them.
+struct JsonFields {
+    text: Vec<u8>,
+    figures: Figures,
+}
+
+impl JsonFields {
+    fn add(&mut self, name: &str, value: &impl Serialize) {
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+        // A text or a number in memory: it cannot fail.
+        let _ = serde_json::to_writer(&mut self.text, value);
+    }
+}
+
+impl Visit for JsonFields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.figures.record_f64(field, value);
+        self.add(field.name(), &value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field.name(), &value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.figures.record_u64(field, value);
+        self.add(field.name(), &value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field.name(), &value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field.name(), &value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field.name(), &format!("{value:?}"));
     }
 }
 
@@ -166,6 +261,21 @@ struct Figures {
 }
 
 impl Figures {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "status" => self.status = Some(value),
+            "signing_keys_age_seconds" => self.signing_keys_age_seconds = Some(value),
+            "refresh_failures" => self.refresh_failures = Some(value),
+            _ => {}
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if field.name() == "duration_ms" {
+            self.duration_ms = Some(value);
+        }
+    }
+
     /// The metrics that the figures make: name, unit, value.
     fn metrics(&self) -> Vec<(&'static str, &'static str, f64)> {
         #[expect(clippy::cast_precision_loss, reason = "no figure is near 2^52")]
@@ -190,30 +300,11 @@ impl Figures {
     }
 }
 
-impl Visit for Figures {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "status" => self.status = Some(value),
-            "signing_keys_age_seconds" => self.signing_keys_age_seconds = Some(value),
-            "refresh_failures" => self.refresh_failures = Some(value),
-            _ => {}
-        }
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "duration_ms" {
-            self.duration_ms = Some(value);
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::clock::Timestamp;
@@ -235,12 +326,9 @@ mod tests {
     fn lines(log: impl FnOnce()) -> Vec<Value> {
         let sink = Sink::default();
         let writer = sink.clone();
-        let format = EmbeddedMetrics {
-            lines: tracing_subscriber::fmt::format().json().flatten_event(true),
-            function_name: "users-dev-create-user".into(),
-            clock: Clock::manual(Timestamp::from_millis(1_767_323_045_000)).0,
-        };
-        let layer = tracing_subscriber::fmt::layer().json().event_format(format);
+        let clock = Clock::manual(Timestamp::from_millis(1_767_323_045_000)).0;
+        let format = LambdaLines::new("users-dev-create-user", clock);
+        let layer = tracing_subscriber::fmt::layer().event_format(format);
         let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, log);
         let bytes = sink.0.lock().unwrap().clone();
@@ -289,6 +377,53 @@ mod tests {
     fn a_line_without_a_figure_is_a_plain_line() {
         let lines = lines(|| tracing::warn!(cause = "status", "something else"));
         assert!(lines[0].get("_aws").is_none(), "{lines:?}");
+    }
+
+    #[test]
+    fn every_kind_of_value_is_json() {
+        let lines = lines(|| {
+            tracing::info!(
+                text = "\"quoted\"\n\u{1F600}\u{7}\\",
+                display = %"a \"b\"",
+                debug = ?["a", "b"],
+                number = -1_i64,
+                fraction = 0.1,
+                not_a_number = f64::NAN,
+                yes = true,
+                nothing = None::<&str>,
+                "a message with a \"{}\"", "part"
+            );
+        });
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        let mut line = line.clone();
+        let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(crate::table::timestamp_from_text(timestamp.as_str().unwrap()).is_some(), "{timestamp}");
+        let due = json!({
+            "level": "INFO",
+            "message": "a message with a \"part\"",
+            "text": "\"quoted\"\n\u{1F600}\u{7}\\",
+            "display": "a \"b\"",
+            "debug": "[\"a\", \"b\"]",
+            "number": -1,
+            "fraction": 0.1,
+            "not_a_number": null,
+            "yes": true,
+        });
+        assert_eq!(line, due);
+    }
+
+    #[test]
+    fn every_line_of_a_request_has_its_id_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let lines = lines(|| {
+            runtime.block_on(of_request("a \"request\"", async {
+                tracing::warn!("beside");
+                tracing::info!(request_id = "its own", "answered");
+            }));
+            tracing::warn!("outside");
+        });
+        let ids: Vec<_> = lines.iter().map(|line| line.get("request_id").and_then(Value::as_str)).collect();
+        assert_eq!(ids, [Some("a \"request\""), Some("its own"), None]);
     }
 
     #[test]

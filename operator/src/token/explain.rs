@@ -267,7 +267,7 @@ fn look_at_signature(jws: &Jws, keys: &SigningKeys, findings: &mut Findings) -> 
     let key = match jws.key_of(keys) {
         Ok(key) => key,
         Err(why) => {
-            let known = keys.0.iter().map(|key| {
+            let known = keys.keys.iter().map(|key| {
                 format!("{} ({:?})", key.id.as_deref().unwrap_or("one without a kid"), key.algorithm)
             });
             let known: Vec<_> = known.collect();

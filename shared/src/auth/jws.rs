@@ -14,6 +14,7 @@ const DEMANDS: [&str; 4] = ["crit", "enc", "zip", "b64"];
 
 /// A JWS whose signature has not been checked yet.
 pub struct Jws<'a> {
+    token: &'a str,
     /// The algorithm that its header names.
     pub algorithm: Algorithm,
     key_id: Option<String>,
@@ -46,7 +47,7 @@ impl<'a> Jws<'a> {
             Some(Value::String(id)) => Some(id),
             Some(_) => return Err("the token's kid is not a string"),
         };
-        Ok(Self { algorithm, key_id, message, payload, signature })
+        Ok(Self { token, algorithm, key_id, message, payload, signature })
     }
 
     /// The id of the key that its header names.
@@ -60,7 +61,8 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// Says what is wrong with it, without any part of it.
     pub fn verify(&self, keys: &SigningKeys) -> Result<Vec<u8>, &'static str> {
-        self.check_signature(self.key_of(keys)?)?;
+        let key = self.key_of(keys)?;
+        keys.verified.check(self.token, || self.check_signature(key))?;
         self.payload()
     }
 

@@ -10,6 +10,7 @@ mod settings;
 mod signing_keys;
 mod token;
 mod unique_names;
+mod verified_tokens;
 
 pub use claim_path::ClaimPath;
 pub use claims::{Caller, ClaimNames, OrganizationSource};

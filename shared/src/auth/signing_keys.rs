@@ -11,6 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::verified_tokens::VerifiedTokens;
 use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 use crate::table::Table;
@@ -26,7 +27,12 @@ const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// A set of keys, each with the one algorithm that it is for.
 #[derive(Debug, Default)]
-pub struct SigningKeys(pub Vec<SigningKey>);
+pub struct SigningKeys {
+    /// The keys.
+    pub keys: Vec<SigningKey>,
+    /// The tokens that they have signed. Another set of keys knows none.
+    pub(super) verified: VerifiedTokens,
+}
 
 /// A key and the one algorithm that it is for.
 #[derive(Debug)]
@@ -47,6 +53,10 @@ pub struct JwkSet {
 }
 
 impl SigningKeys {
+    fn new(keys: Vec<SigningKey>) -> Self {
+        Self { keys, verified: VerifiedTokens::default() }
+    }
+
     /// Reads a JWK Set (RFC 7517) that an operator wrote. Every key must be usable. Symmetric keys (`oct`, at least 32
     /// bytes, for HS256) are allowed.
     pub fn parse_inline(jwks: &str) -> Result<Self, String> {
@@ -64,18 +74,18 @@ impl SigningKeys {
         if symmetric > 0 && symmetric < keys.len() {
             return Err("mixes symmetric and public keys".to_owned());
         }
-        Ok(Self(keys))
+        Ok(Self::new(keys))
     }
 
     /// Reads the JWK Set that the table holds. Ignores everything that is not a usable public signature key.
     fn parse_stored(jwks: &str) -> Result<Self, &'static str> {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| "is not a JWK Set")?;
-        Ok(Self(set.keys.into_iter().filter_map(|jwk| SigningKey::parse(jwk, false).ok()).collect()))
+        Ok(Self::new(set.keys.into_iter().filter_map(|jwk| SigningKey::parse(jwk, false).ok()).collect()))
     }
 
     /// The key that a token's header names. If it names none, there must be exactly one candidate.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&SigningKey> {
-        let mut of_algorithm = self.0.iter().filter(|key| key.algorithm == algorithm);
+        let mut of_algorithm = self.keys.iter().filter(|key| key.algorithm == algorithm);
         match id {
             Some(id) => of_algorithm.find(|key| key.id.as_deref() == Some(id)),
             None => of_algorithm.next().filter(|_| of_algorithm.next().is_none()),
@@ -83,7 +93,7 @@ impl SigningKeys {
     }
 
     fn knows(&self, id: Option<&str>) -> bool {
-        id.is_none() || self.0.iter().any(|key| key.id.as_deref() == id)
+        id.is_none() || self.keys.iter().any(|key| key.id.as_deref() == id)
     }
 }
 

@@ -296,6 +296,47 @@ async fn a_key_that_left_the_table_is_refused_after_its_max_age() {
     }
 }
 
+/// A function remembers whose signature was right, and nothing else of a token.
+#[tokio::test]
+async fn a_remembered_token_is_still_checked() {
+    let world = World::start().await;
+    let mut payload = world.payload();
+    payload["exp"] = (START.seconds() + 100).into();
+    let token = world.signed(&payload);
+    for _ in 0..3 {
+        ask(&world, &token).await.assert_ok(200);
+    }
+    world.get("/api/users/profile").bearer(&token).send().await.assert_problem(403);
+
+    // Nothing of it makes another one right.
+    payload["role"] = "Customer".into();
+    let other = world.signed(&payload);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let (other_message, other_signature) = other.rsplit_once('.').unwrap();
+    assert_refused(&ask(&world, &format!("{message}.{other_signature}")).await);
+    assert_refused(&ask(&world, &format!("{other_message}.{signature}")).await);
+
+    // Until 60 s after it expires.
+    for (seconds, status) in [(99, 200), (159, 200), (161, 401), (1, 200)] {
+        world.clock.set(START + Duration::from_secs(seconds));
+        assert_eq!(ask(&world, &token).await.status, status, "{seconds}");
+    }
+
+    // Another key with the id of the old one.
+    payload["exp"] = (START.seconds() + 1000).into();
+    payload["role"] = "Admin".into();
+    let token = world.signed(&payload);
+    ask(&world, &token).await.assert_ok(200);
+    let mut jwks: Value = serde_json::from_str(&SigningKey::generate().unwrap().jwks()).unwrap();
+    jwks["keys"][0]["kid"] = kid(&world.system.signing_key);
+    let keys = StoredSigningKeys { jwks: jwks.to_string(), fetched_at: world.clock.now() };
+    world.table().put_signing_keys(&keys).await.unwrap();
+    for (seconds, status) in [(299, 200), (300, 401)] {
+        world.clock.set(START + Duration::from_secs(seconds));
+        assert_eq!(ask(&world, &token).await.status, status, "{seconds}");
+    }
+}
+
 #[tokio::test]
 async fn keys_that_cannot_be_read_again_go_on_counting() {
     let world = World::start().await;
