@@ -233,37 +233,42 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
     let template = read("template.yaml");
     let route_event = format!("Method: {}, Path: {},", endpoint.method, endpoint.path);
     demand("template.yaml", template.contains(&route_event), &route_event);
-    let due: Vec<_> = said_of(&template, PLAIN).iter().map(|line| renamed(line, PLAIN, name)).collect();
-    let said = said_of(&template, name);
+    let label = format!("{{\"label\": \"{name}\"}}");
+    demand("template.yaml", template.contains(&label), &format!("on the dashboard: {label}"));
+    let (plain, said) = (said_of(&template, PLAIN), said_of(&template, name));
     let times = |lines: &[String], line: &String| lines.iter().filter(|one| *one == line).count();
-    for line in &due {
+    for line in plain.iter().filter(|line| !line.contains("\"label\"")) {
+        let due = renamed(line, PLAIN, name);
+        // A list of functions is one line that names them all.
+        let there = line.contains(&pascal(name)) || times(&said, &due) >= times(&plain, line);
         // A function without tokens never reads the keys.
         let needless = !endpoint.takes_token() && line.contains("SigningKeysAgeSeconds");
-        let there = times(&said, line) >= times(&due, line);
-        demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", line.trim()));
+        demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", due.trim()));
     }
     missing
 }
 
 #[test]
 fn every_function_gets_the_settings_that_it_reads() {
-    let template = read("template.yaml");
-    let variables = |function: &str| {
-        let (_, section) = template.split_once(&format!("\n  {}Function:\n", pascal(function))).unwrap();
-        let (_, variables) = section.split_once("\n        Variables:\n").unwrap();
-        variables
-            .lines()
-            .take_while(|line| line.starts_with("          "))
-            .map(ToOwned::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let of_tokens = variables(PLAIN);
-    assert!(of_tokens.len() > 10, "{of_tokens:?}");
-    for endpoint in ENDPOINTS.into_iter().filter(Endpoint::takes_token) {
-        let given = variables(endpoint.name);
-        let missing: Vec<_> = of_tokens.iter().filter(|line| !given.contains(line)).collect();
-        assert!(missing.is_empty(), "template.yaml: {} lacks {missing:#?}", endpoint.name);
+    let (template, page) = (read("template.yaml"), read("docs/settings.md"));
+    let (_, globals) = template.split_once("\nGlobals:\n").unwrap();
+    let (globals, resources) = globals.split_once("\nResources:\n").unwrap();
+    let mut given = 0;
+    for section in page.split("\n## ").skip(1) {
+        let heading = section.lines().next().unwrap().trim_matches('`');
+        let own = resources.split_once(&format!("\n  {}Function:\n", pascal(heading)));
+        let own = own.map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
+        let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        // A stack has no proxy and no certification authorities of its own.
+        let of_the_network = ["AWS_CA_BUNDLE", "HTTPS_PROXY", "JWKS_CA_BUNDLE"];
+        for name in names.filter(|name| !of_the_network.contains(name)) {
+            let variable = format!(" {name}: ");
+            let there = globals.contains(&variable) || own.contains(&variable);
+            assert!(there, "template.yaml: {heading} lacks {name}");
+            given += 1;
+        }
     }
+    assert!(given > 20, "{given}");
 }
 
 /// The lines of a template that name a function, in their order, without what differs from one to the next: the number in a

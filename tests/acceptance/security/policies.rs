@@ -50,23 +50,25 @@ impl Policies {
     fn parse(template: &str) -> Self {
         let template = YamlLoader::load_from_str(template).unwrap().remove(0);
         let resources = template["Resources"].as_hash().unwrap();
+        let roles = roles_without_table(&template);
         let mut policies = BTreeMap::new();
         for (name, resource) in resources {
             if resource["Type"].as_str() != Some("AWS::Serverless::Function") {
                 continue;
             }
             let function = resource["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
-            let role = resource["Properties"]["Role"].as_str().unwrap().strip_suffix(".Arn").unwrap();
-            assert_eq!(name.as_str().unwrap().strip_suffix("Function"), role.strip_suffix("Role"));
-            let role = &template["Resources"][role]["Properties"];
-            assert!(role["ManagedPolicyArns"].is_badvalue(), "{function} has a managed policy");
+            let own = name.as_str().unwrap().strip_suffix("Function").unwrap();
+            assert_eq!(resource["Properties"]["Role"].as_str(), Some(&*format!("{own}Role.Arn")));
             assert!(
                 resource["Properties"]["Policies"].is_badvalue(),
                 "{function} has a policy beside its role"
             );
-            let statements = role["Policies"].as_vec().unwrap().iter().flat_map(|policy| {
-                policy["PolicyDocument"]["Statement"].as_vec().unwrap().iter().filter_map(Statement::parse)
-            });
+            assert!(roles.contains(&own), "{function} has no role");
+            let policy = format!("{own}Policy");
+            let policy = &template["Resources"][&*policy]["Properties"];
+            assert_eq!(policy["RoleName"].as_str(), Some(&*format!("{own}Role")));
+            let statements = policy["PolicyDocument"]["Statement"].as_vec().unwrap();
+            let statements = statements.iter().filter_map(Statement::parse);
             policies.insert(function.to_owned(), statements.collect());
         }
         Self(policies)
@@ -114,6 +116,19 @@ impl Policies {
         });
         grants.collect()
     }
+}
+
+/// The functions whose role the template makes in one loop. Fails if that role may do anything with the table.
+fn roles_without_table(template: &Yaml) -> Vec<&str> {
+    let names_and_body = &template["Resources"]["Fn::ForEach::Roles"];
+    let role = &names_and_body[2]["${Function}Role"]["Properties"];
+    assert!(role["ManagedPolicyArns"].is_badvalue(), "the roles have a managed policy");
+    for policy in role["Policies"].as_vec().unwrap() {
+        for statement in policy["PolicyDocument"]["Statement"].as_vec().unwrap() {
+            assert!(Statement::parse(statement).is_none(), "every function gets {statement:?}");
+        }
+    }
+    names_and_body[1].as_vec().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
 }
 
 /// A function, an action, a pattern of leading keys.

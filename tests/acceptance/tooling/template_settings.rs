@@ -88,6 +88,9 @@ fn holds_public_keys_alone(jwks: &str) -> bool {
 #[test]
 fn each_setting_of_each_environment_is_within_its_bounds() {
     let template = template();
+    // Their thresholds are looked up by name: `Slow${Function}Milliseconds`.
+    let functions_with_alarms = template["Resources"]["Fn::ForEach::Alarms"][1].as_vec().unwrap();
+    let functions_with_alarms: Vec<_> = functions_with_alarms.iter().filter_map(Yaml::as_str).collect();
     let names = |environment| {
         settings(&template, environment).into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>()
     };
@@ -96,7 +99,9 @@ fn each_setting_of_each_environment_is_within_its_bounds() {
         for (name, value) in settings(&template, environment) {
             check(environment, &name, &value).unwrap();
             let used = format!("!FindInMap [Settings, !Ref Environment, {name}]");
-            assert!(TEMPLATE.contains(&used), "{name} is used nowhere");
+            let of_function = name.strip_prefix("Slow").and_then(|rest| rest.strip_suffix("Milliseconds"));
+            let of_function = of_function.is_some_and(|function| functions_with_alarms.contains(&function));
+            assert!(TEMPLATE.contains(&used) || of_function, "{name} is used nowhere");
         }
     }
 }
@@ -143,9 +148,41 @@ fn guided_asks_for_few_parameters_and_only_two_lack_a_default() {
 #[test]
 fn a_function_waits_for_all_of_its_permissions() {
     let template = template();
-    for (name, resource) in template["Resources"].as_hash().unwrap() {
-        // A policy beside a role is no dependency of the function that has the role.
-        let kind = resource["Type"].as_str().unwrap();
-        assert!(!["AWS::IAM::Policy", "AWS::IAM::RolePolicy"].contains(&kind), "{name:?}");
+    let resources = &template["Resources"];
+    for (name, resource) in resources.as_hash().unwrap() {
+        let (name, kind) = (name.as_str().unwrap(), resource["Type"].as_str().unwrap_or(""));
+        if kind.starts_with("AWS::IAM::") {
+            assert_eq!(kind, "AWS::IAM::RolePolicy", "{name}");
+            let function = name.replace("Policy", "Function");
+            assert_eq!(resources[&*function]["DependsOn"].as_str(), Some(name), "{function}");
+        }
     }
+}
+
+#[test]
+fn the_dashboard_is_json_and_each_metric_has_a_place() {
+    let template = template();
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
+    let mut dashboard = body[0].as_str().unwrap().to_owned();
+    for (name, value) in body[1].as_hash().unwrap() {
+        // `!If [condition, value, other]`.
+        let value = value.as_str().or(value[1].as_str()).unwrap();
+        dashboard = dashboard.replace(&format!("${{{}}}", name.as_str().unwrap()), value);
+    }
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let widgets = dashboard["widgets"].as_array().unwrap();
+    for widget in widgets.iter().filter(|widget| widget["type"] == "metric") {
+        let properties = &widget["properties"];
+        for (index, metric) in properties["metrics"].as_array().unwrap().iter().enumerate() {
+            let (options, path) = metric.as_array().unwrap().split_last().unwrap();
+            assert!(options["label"].is_string(), "{metric}");
+            assert!(options["stat"].is_string() || properties["stat"].is_string(), "{metric}");
+            // "..." repeats the metric before it.
+            assert!(
+                if index == 0 { path.len() >= 4 } else { path.len() >= 4 || path[0] == "..." },
+                "{metric}"
+            );
+        }
+    }
+    assert!(widgets.len() > 10, "{}", widgets.len());
 }
