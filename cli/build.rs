@@ -1,8 +1,9 @@
 //! Takes what the console serves of Swagger UI out of the archive that `utoipa-swagger-ui-vendored` carries. Each
-//! file stays compressed as it is there, in a gzip frame, which every browser takes. Writes `openapi.yaml` as JSON.
+//! file stays compressed as it is there, in a gzip frame, which every browser takes. Writes `openapi.yaml` as JSON, and
+//! the list of endpoints.
 
 use std::path::Path;
-use std::{env, error::Error, fs};
+use std::{env, error::Error, fs, io};
 
 use rawzip::{CompressionMethod, ZipArchive};
 use serde_json::Value;
@@ -10,6 +11,8 @@ use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use yaml_rust2::{Yaml, YamlLoader};
 
 const OPENAPI: &str = "../openapi.yaml";
+/// Each function has a folder here. Those of endpoints have a constant `ENDPOINT`.
+const FUNCTIONS: &str = "../functions";
 
 /// The files, as they are called in the archive's one folder.
 const COMPRESSED: [&str; 2] = ["dist/swagger-ui-bundle.js", "dist/swagger-ui.css"];
@@ -22,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let openapi = YamlLoader::load_from_str(&fs::read_to_string(OPENAPI)?)?;
     let openapi = openapi.first().and_then(to_json).ok_or("openapi.yaml holds what JSON cannot")?;
     fs::write(Path::new(&out).join("openapi.json"), format!("{openapi:#}\n"))?;
+    println!("cargo::rerun-if-changed={FUNCTIONS}");
+    fs::write(Path::new(&out).join("endpoints.rs"), endpoints()?)?;
     let archive = ZipArchive::from_slice(SWAGGER_UI_VENDORED)?;
     let mut missing = COMPRESSED.len() + 1;
     for entry in archive.entries() {
@@ -48,6 +53,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("the archive of Swagger UI lacks {missing} of the files").into());
     }
     Ok(())
+}
+
+/// The list of endpoints, as code. It does not compile until `Cargo.toml` names each function's package.
+fn endpoints() -> io::Result<String> {
+    let mut endpoints = Vec::new();
+    for folder in fs::read_dir(FUNCTIONS)? {
+        let folder = folder?;
+        if fs::read_to_string(folder.path().join("src/lib.rs"))?.contains("pub const ENDPOINT: ") {
+            endpoints.push(format!("{}::ENDPOINT", folder.file_name().to_string_lossy().replace('-', "_")));
+        }
+    }
+    endpoints.sort();
+    Ok(format!(
+        "/// Every endpoint of the API, by the names of the functions.\npub const ENDPOINTS: [Endpoint; {}] = [{}];\n",
+        endpoints.len(),
+        endpoints.join(", ")
+    ))
 }
 
 /// A member of a gzip file around deflated data (RFC 1952, section 2.3).

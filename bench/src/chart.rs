@@ -89,7 +89,7 @@ fn draw(panel: &Panel, svg: &mut String, top: u32) -> u32 {
         .filter_map(|measured| {
             let (label, class) = match measured.subject.role {
                 Role::Floor if measured.subject.name.ends_with("lambda_http") => ("no-op, Rust", "floor"),
-                Role::Function(_) if measured.subject.name == "get-profile" => ("get-profile, Rust", "ours"),
+                Role::Function if measured.subject.name == "get-profile" => ("get-profile, Rust", "ours"),
                 Role::Peer(language, _) if measured.subject.work() == "get-profile" => {
                     (language.name(), "other")
                 }

@@ -188,11 +188,11 @@ pub fn our_time(measured: &Measured, all: &[Measured], verification: f64) -> Opt
 fn is_meant(limit: &Limit, subject: &Subject) -> bool {
     match (limit.whose, subject.role) {
         (Whose::Scheduled | Whose::NotHashing | Whose::All, Role::Scheduled)
-        | (Whose::OnRequestPath | Whose::All, Role::Function(_)) => true,
-        (Whose::WithoutHash, Role::Function(_)) => !subject.hashes,
-        (Whose::WithHash, Role::Function(_)) => subject.hashes,
-        (Whose::Hashing, Role::Function(_)) => subject.work() == HASHING,
-        (Whose::NotHashing, Role::Function(_)) => subject.work() != HASHING,
+        | (Whose::OnRequestPath | Whose::All, Role::Function) => true,
+        (Whose::WithoutHash, Role::Function) => !subject.hashes,
+        (Whose::WithHash, Role::Function) => subject.hashes,
+        (Whose::Hashing, Role::Function) => subject.work() == HASHING,
+        (Whose::NotHashing, Role::Function) => subject.work() != HASHING,
         _ => false,
     }
 }
@@ -216,7 +216,7 @@ fn value(
             Figure::Ours => our_time(measured, all, verification)?,
             Figure::Hash => {
                 let same_without = |other: &&Measured| {
-                    matches!(other.subject.role, Role::Function(_))
+                    matches!(other.subject.role, Role::Function)
                         && other.subject.work() == measured.subject.name
                         && !other.subject.hashes
                 };
@@ -237,8 +237,9 @@ fn value(
         Against::OwnHash => Some(ours / own_hash),
         Against::Floor => Some(ours / figure(floor(all)?)?),
         Against::Client => {
-            let Role::Function(calls) = measured.subject.role else { return None };
-            Some(ours / figure(all.iter().find(|other| other.subject.role == Role::Client(calls))?)?)
+            let calls = measured.figures.as_ref()?.warm.as_ref()?.calls;
+            let same_calls = |other: &&Measured| matches!(other.subject.role, Role::Client(number) if (f64::from(number) - calls).abs() < 0.5);
+            Some(ours / figure(all.iter().find(same_calls)?)?)
         }
         Against::Peer(language) => {
             let same_work = |other: &&Measured| {
@@ -255,7 +256,7 @@ fn floor<'a, 'b>(all: &'a [Measured<'b>]) -> Option<&'a Measured<'b>> {
 }
 
 fn verification_of(subject: &Subject, verification: f64) -> f64 {
-    let verifies = matches!(subject.role, Role::Function(_)) && subject.work() != PUBLIC;
+    let verifies = matches!(subject.role, Role::Function) && subject.work() != PUBLIC;
     if verifies { verification } else { 0.0 }
 }
 
@@ -313,7 +314,7 @@ mod tests {
     fn not(kept: impl Fn(&Verdict) -> bool, times: f64, peer_times: f64, bytes: u64) -> Vec<&'static str> {
         let floor = subject("no-op, lambda_http", Role::Floor, 0);
         let client = subject("bare client", Role::Client(1), 0);
-        let function = subject("get-profile", Role::Function(1), bytes);
+        let function = subject("get-profile", Role::Function, bytes);
         let peer = subject("get-profile, Node", Role::Peer(Language::Node, 1), 0);
         let all = [
             measured(&floor, 50.0),
@@ -368,9 +369,9 @@ mod tests {
     #[test]
     fn verification_and_the_hash_are_not_held_against_a_function() {
         let floor = subject("no-op, lambda_http", Role::Floor, 0);
-        let profile = subject("get-profile", Role::Function(1), 0);
-        let exists = subject("check-user-exists", Role::Function(2), 0);
-        let create = subject("create-user", Role::Function(2), 0);
+        let profile = subject("get-profile", Role::Function, 0);
+        let exists = subject("check-user-exists", Role::Function, 0);
+        let create = subject("create-user", Role::Function, 0);
         let all = [
             measured(&floor, 50.0),
             measured(&profile, 120.0),
@@ -389,8 +390,8 @@ mod tests {
 
     #[test]
     fn a_hash_is_compared_with_the_benchs_own() {
-        let without = subject("create-user, no password", Role::Function(2), 0);
-        let with = subject("create-user", Role::Function(2), 0);
+        let without = subject("create-user, no password", Role::Function, 0);
+        let with = subject("create-user", Role::Function, 0);
         let all = [measured(&without, 400.0), measured(&with, 26_400.0)];
         let of_hash = |own_hash| {
             let verdicts = verdicts(&all, 0.0, own_hash);

@@ -255,7 +255,7 @@ fn explain_share(limited: &Result<Limited, String>, share: f64) -> String {
 fn explain(subjects: &[Subject], verification: f64, own_hash: f64) -> String {
     let functions: Option<&PathBuf> = subjects
         .iter()
-        .find(|subject| matches!(subject.role, Role::Function(_)))
+        .find(|subject| matches!(subject.role, Role::Function))
         .map(|subject| &subject.program);
     let built = match functions {
         Some(program) if program.ends_with("bootstrap") => "`target/lambda`, by cargo-lambda",

@@ -24,8 +24,8 @@ pub enum Role {
     Client(u32),
     /// The same with one call per request, and a signature to verify.
     Verifier,
-    /// A function of ours that makes this many calls per request.
-    Function(u32),
+    /// A function of ours.
+    Function,
     /// A function of ours that is only started.
     Scheduled,
     /// The same work as a function's in another language.
@@ -90,7 +90,7 @@ pub struct Sizes {
 impl Subject {
     /// The event whose answer must be the recorded one. A floor's answer is not compared.
     pub fn checked_event(&self) -> Option<&Event> {
-        self.event.as_ref().filter(|_| matches!(self.role, Role::Function(_) | Role::Peer(..)))
+        self.event.as_ref().filter(|_| matches!(self.role, Role::Function | Role::Peer(..)))
     }
 
     /// The function whose work it does.
@@ -99,16 +99,8 @@ impl Subject {
     }
 }
 
-/// The functions, with each one's event and its number of calls to the table.
-const FUNCTIONS: [(&str, &str, u32); 7] = [
-    (WITHOUT_HASH, "create-user", 2),
-    (WITH_HASH, "create-user", 2),
-    ("get-profile", "get-profile", 1),
-    ("check-user-exists", "check-user-exists", 2),
-    ("list-organizations", "list-organizations", 2),
-    ("get-customer-association", "get-customer-association", 1),
-    ("list-customer-associations", "list-customer-associations", 1),
-];
+/// Each of its folders is a function, with an event of the same name.
+const FUNCTIONS: &str = "functions";
 /// The function that hashes a password if one is sent.
 const WITH_HASH: &str = "create-user";
 const WITHOUT_HASH: &str = "create-user, no password";
@@ -164,28 +156,47 @@ fn floors(root: &Path, tokens: &Tokens) -> Result<Vec<Subject>, String> {
 }
 
 fn built_functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
-    let names = FUNCTIONS.iter().map(|&(_, function, _)| function).chain([SCHEDULED]);
+    let names = function_names(root)?;
     let in_lambda_build = |name: &str| root.join(LAMBDA_BUILD).join(name).join("bootstrap");
-    let build = build || names.clone().any(|name| !in_lambda_build(name).exists());
+    let build = build || names.iter().any(|name| !in_lambda_build(name).exists());
     if build {
-        let packages: Vec<_> = names.flat_map(|name| ["--package", name]).collect();
+        let packages: Vec<_> = names.iter().flat_map(|name| ["--package", name]).collect();
         cargo_build(root, &root.join("target"), &packages)?;
     }
     functions(root, |name| if build { root.join("target/release").join(name) } else { in_lambda_build(name) })
 }
 
+fn function_names(root: &Path) -> Result<Vec<&'static str>, String> {
+    let fault = |error| format!("{FUNCTIONS}: {error}");
+    let mut names = Vec::new();
+    for folder in fs::read_dir(root.join(FUNCTIONS)).map_err(fault)? {
+        let name: &str = folder.map_err(fault)?.file_name().to_string_lossy().into_owned().leak();
+        names.push(name);
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 fn functions(root: &Path, binary: impl Fn(&str) -> PathBuf) -> Result<Vec<Subject>, String> {
     let mut subjects = Vec::new();
-    for (name, function, calls) in FUNCTIONS {
-        let event = Event::load(root, function)?;
-        let event = if name == WITHOUT_HASH { event.without("Password")? } else { event };
+    for name in function_names(root)? {
+        if name == SCHEDULED {
+            subjects.push(subject(root, name, Role::Scheduled, &binary(name)));
+            continue;
+        }
+        let event = Event::load(root, name)?;
+        if name == WITH_HASH {
+            subjects.push(Subject {
+                event: Some(event.clone().without("Password")?),
+                ..subject(root, WITHOUT_HASH, Role::Function, &binary(name))
+            });
+        }
         subjects.push(Subject {
             event: Some(event),
             hashes: name == WITH_HASH,
-            ..subject(root, name, Role::Function(calls), &binary(function))
+            ..subject(root, name, Role::Function, &binary(name))
         });
     }
-    subjects.push(subject(root, SCHEDULED, Role::Scheduled, &binary(SCHEDULED)));
     Ok(subjects)
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Examples {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct View {
-    title: &'static str,
+    title: String,
     command: String,
 }
 
@@ -26,12 +26,12 @@ pub(super) fn run(arguments: &Examples, output: Output) -> Result<(), Failure> {
     let signing_key = system.signing_key().map_err(Failure::refused)?;
     let examples = local::examples(&system.api, &signing_key, Clock::system().now());
     if output.json {
-        let views = examples.map(|local::Example { title, command }| View { title, command });
-        return output.records(&views, &[]);
+        let views = examples.into_iter().map(|local::Example { title, command }| View { title, command });
+        return output.records(&views.collect::<Vec<_>>(), &[]);
     }
     let dim = anstyle::Style::new().dimmed();
-    let examples = examples.map(|local::Example { title, command }| {
+    let examples = examples.into_iter().map(|local::Example { title, command }| {
         [Line::default().styled(dim, &format!("# {title}")), Line::from(command)]
     });
-    print(examples.join(&Line::default()))
+    print(examples.collect::<Vec<_>>().join(&Line::default()))
 }

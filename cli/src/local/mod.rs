@@ -58,15 +58,8 @@ pub const TABLE_NAME: &str = "users";
 /// How long requests in flight may take to finish during shutdown.
 const DRAIN_TIME: Duration = Duration::from_millis(800);
 
-/// Every endpoint of the API.
-pub const ENDPOINTS: [Endpoint; 6] = [
-    create_user::ENDPOINT,
-    get_profile::ENDPOINT,
-    check_user_exists::ENDPOINT,
-    list_organizations::ENDPOINT,
-    get_customer_association::ENDPOINT,
-    list_customer_associations::ENDPOINT,
-];
+// `ENDPOINTS`: `build.rs` finds them in `functions/`.
+include!(concat!(env!("OUT_DIR"), "/endpoints.rs"));
 
 /// The options of a local system.
 #[derive(Clone)]

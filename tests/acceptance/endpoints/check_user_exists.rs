@@ -5,11 +5,26 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use super::{CLAIM, Row};
 use crate::endpoints::document::{example_request, example_response};
 use crate::harness::{Answer, Invocation, World, endpoint, user};
 
 const ROUTE: &str = "GET /api/users/exists";
 const JOHN: &str = "/api/users/exists?Email=john%40example.com";
+
+pub const ROW: Row = Row {
+    route: "GET /api/users/exists",
+    way: "check-user-exists",
+    role: None,
+    reads: &[],
+    query: "Email=john%40example.com",
+    body: "",
+    status: 200,
+    // What is refused is not looked up, so the one depends on the other.
+    waves: &[&[("UpdateItem", "RATE#")], &[CLAIM]],
+    shows: &[],
+    about: None,
+};
 
 /// What the answers to look-ups of one client say: status and, as they are, the two numbers of
 /// `RateLimit`.

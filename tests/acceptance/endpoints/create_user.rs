@@ -4,12 +4,26 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
+use super::{BATCH, OF_USER, Row, TRANSACTION};
 use crate::endpoints::document::{example_request, example_response};
 use crate::harness::{ACME, Answer, GLOBEX, JANE, World, text, user};
 
 const ROUTE: &str = "POST /api/users";
 const PATH: &str = "/api/users";
 const PASSWORD: &str = "SecurePass123!";
+
+pub const ROW: Row = Row {
+    route: "POST /api/users",
+    way: "create-user, e-mail registered",
+    role: Some("Admin"),
+    reads: &["sub", "OrganizationId"],
+    query: "",
+    body: r#"{"FirstName":"Jane","LastName":"Smith","Email":"jane@example.com"}"#,
+    status: 200,
+    waves: &[&[BATCH], &[TRANSACTION, OF_USER]],
+    shows: &["FirstName", "LastName", "Email", "PhoneNumber"],
+    about: None,
+};
 
 /// The document's body, with an e-mail address put in.
 fn jane(email: &str) -> Value {

@@ -1,10 +1,25 @@
 //! `GET /api/users/customer-association`
 
+use super::{OF_USER, Row};
 use crate::endpoints::document::{example_request, example_response};
+use crate::harness::reference::Model;
 use crate::harness::{ACME, Answer, GLOBEX, JANE, JOHN, World};
 
 const ROUTE: &str = "GET /api/users/customer-association";
 const PATH: &str = "/api/users/customer-association";
+
+pub const ROW: Row = Row {
+    route: ROUTE,
+    way: "get-customer-association",
+    role: Some("Admin"),
+    reads: &["OrganizationId"],
+    query: "UserId=kp_abc123def456",
+    body: "",
+    status: 200,
+    waves: &[&[OF_USER]],
+    shows: &["CustomerNumber"],
+    about: Some(Model::association),
+};
 
 async fn of_query(world: &World, organization: &str, query: &str) -> Answer {
     world.get(&format!("{PATH}?{query}")).bearer(world.admin(organization)).send().await

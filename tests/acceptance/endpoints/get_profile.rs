@@ -2,11 +2,25 @@
 
 use std::time::Duration;
 
+use super::{BATCH, Row};
 use crate::endpoints::document::{example_request, example_response};
 use crate::harness::{ACME, GLOBEX, JANE, JOHN, World, user};
 
 const ROUTE: &str = "GET /api/users/profile";
 const PATH: &str = "/api/users/profile";
+
+pub const ROW: Row = Row {
+    route: "GET /api/users/profile",
+    way: "get-profile",
+    role: Some("Customer"),
+    reads: &["sub", "OrganizationId"],
+    query: "",
+    body: "",
+    status: 200,
+    waves: &[&[BATCH]],
+    shows: &["FirstName", "LastName", "PreferredEmail", "PhoneNumber"],
+    about: None,
+};
 
 #[tokio::test]
 async fn the_documents_example_gets_the_documents_answer() {

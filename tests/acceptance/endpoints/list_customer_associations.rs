@@ -2,11 +2,26 @@
 
 use serde_json::{Value, json};
 
+use super::{QUERY, Row};
 use crate::endpoints::document::{example_request, example_response};
+use crate::harness::reference::Model;
 use crate::harness::{ACME, Answer, GLOBEX, JANE, JOHN, World, user};
 
 const ROUTE: &str = "GET /api/users/customer-associations";
 const PATH: &str = "/api/users/customer-associations";
+
+pub const ROW: Row = Row {
+    route: "GET /api/users/customer-associations",
+    way: "list-customer-associations",
+    role: Some("Admin"),
+    reads: &["OrganizationId"],
+    query: "UserId=kp_abc123def456",
+    body: "",
+    status: 200,
+    waves: &[&[QUERY]],
+    shows: &["CustomerNumber"],
+    about: Some(Model::associations_of),
+};
 
 async fn of_query(world: &World, organization: &str, query: &str) -> Answer {
     world.get(&format!("{PATH}?{query}")).bearer(world.admin(organization)).send().await

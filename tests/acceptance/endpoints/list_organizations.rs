@@ -2,11 +2,25 @@
 
 use serde_json::{Value, json};
 
+use super::{BATCH, QUERY, Row};
 use crate::endpoints::document::{example_request, example_response};
 use crate::harness::{ACME, Answer, GLOBEX, JANE, JOHN, World, user};
 
 const ROUTE: &str = "GET /api/users/organizations";
 const PATH: &str = "/api/users/organizations";
+
+pub const ROW: Row = Row {
+    route: "GET /api/users/organizations",
+    way: "list-organizations, two of them",
+    role: Some("Admin"),
+    reads: &["sub"],
+    query: "",
+    body: "",
+    status: 200,
+    waves: &[&[QUERY], &[BATCH]],
+    shows: &[],
+    about: None,
+};
 
 async fn of_claims(world: &World, claims: &[(&str, Value)]) -> Answer {
     let mut payload = world.payload();

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use shared::Endpoint;
 
-use crate::harness::{Call, ENDPOINTS, Invocation, World, endpoint};
+use crate::harness::reference::{Due, Model};
+use crate::harness::{Call, ENDPOINTS, Invocation, World, endpoint, updates};
 
 /// An endpoint, who may call it, a request of it that is right, and what comes of that on the demo data.
 pub struct Row {
@@ -39,6 +40,8 @@ pub struct Row {
     pub waves: &'static [&'static [TableCall]],
     /// The personal data in its answer.
     pub shows: &'static [&'static str],
+    /// Of an endpoint about the user that `UserId` in its query names: what is due about a user to an organization.
+    pub about: Option<fn(&Model, user: &str, organization: &str) -> Due>,
 }
 
 /// A call to the table: its operation, and the start of the one key that it is about.
@@ -51,73 +54,12 @@ pub const QUERY: TableCall = ("Query", "");
 pub const TRANSACTION: TableCall = ("TransactWriteItems", "");
 
 const ROWS: &[Row] = &[
-    Row {
-        route: "POST /api/users",
-        way: "create-user, e-mail registered",
-        role: Some("Admin"),
-        reads: &["sub", "OrganizationId"],
-        query: "",
-        body: r#"{"FirstName":"Jane","LastName":"Smith","Email":"jane@example.com"}"#,
-        status: 200,
-        waves: &[&[BATCH], &[TRANSACTION, OF_USER]],
-        shows: &["FirstName", "LastName", "Email", "PhoneNumber"],
-    },
-    Row {
-        route: "GET /api/users/profile",
-        way: "get-profile",
-        role: Some("Customer"),
-        reads: &["sub", "OrganizationId"],
-        query: "",
-        body: "",
-        status: 200,
-        waves: &[&[BATCH]],
-        shows: &["FirstName", "LastName", "PreferredEmail", "PhoneNumber"],
-    },
-    Row {
-        route: "GET /api/users/exists",
-        way: "check-user-exists",
-        role: None,
-        reads: &[],
-        query: "Email=john%40example.com",
-        body: "",
-        status: 200,
-        // What is refused is not looked up, so the one depends on the other.
-        waves: &[&[("UpdateItem", "RATE#")], &[CLAIM]],
-        shows: &[],
-    },
-    Row {
-        route: "GET /api/users/organizations",
-        way: "list-organizations, two of them",
-        role: Some("Admin"),
-        reads: &["sub"],
-        query: "",
-        body: "",
-        status: 200,
-        waves: &[&[QUERY], &[BATCH]],
-        shows: &[],
-    },
-    Row {
-        route: "GET /api/users/customer-association",
-        way: "get-customer-association",
-        role: Some("Admin"),
-        reads: &["OrganizationId"],
-        query: "UserId=kp_abc123def456",
-        body: "",
-        status: 200,
-        waves: &[&[OF_USER]],
-        shows: &["CustomerNumber"],
-    },
-    Row {
-        route: "GET /api/users/customer-associations",
-        way: "list-customer-associations",
-        role: Some("Admin"),
-        reads: &["OrganizationId"],
-        query: "UserId=kp_abc123def456",
-        body: "",
-        status: 200,
-        waves: &[&[QUERY]],
-        shows: &["CustomerNumber"],
-    },
+    create_user::ROW,
+    get_profile::ROW,
+    check_user_exists::ROW,
+    list_organizations::ROW,
+    get_customer_association::ROW,
+    list_customer_associations::ROW,
 ];
 
 impl Row {
@@ -164,35 +106,12 @@ pub fn route(endpoint: &Endpoint) -> String {
     format!("{} {}", endpoint.method, endpoint.path)
 }
 
-/// The function that no route leads to.
-const SCHEDULED: &str = "refresh-signing-keys";
 /// The function of whom `template.yaml` says nothing but what it says of every one that takes tokens.
 const PLAIN: &str = "get-profile";
 
 #[test]
 fn every_place_that_must_know_of_an_endpoint_does() {
-    let mut missing = Vec::new();
-    for folder in fs::read_dir(root().join("functions")).unwrap() {
-        let function = folder.unwrap().file_name().into_string().unwrap();
-        if function == SCHEDULED {
-            continue;
-        }
-        match ENDPOINTS.into_iter().find(|endpoint| endpoint.name == function) {
-            Some(endpoint) => missing.extend(missing_of(&endpoint)),
-            None => missing.push(format!("cli/src/local/mod.rs: {function} is not among ENDPOINTS")),
-        }
-    }
-    let secured: Vec<_> =
-        ENDPOINTS.iter().filter(|endpoint| endpoint.takes_token()).map(|endpoint| endpoint.name).collect();
-    let operations = read("docs/operations.md");
-    if !operations.contains(&format!("for function in {}; do", secured.join(" "))) {
-        missing.push(format!("docs/operations.md: the loop over {}", secured.join(" ")));
-    }
-    // Of each endpoint six metrics; the keys' age of those that take tokens and of the refresh; its failures.
-    let metrics = format!("| custom metrics | {}:", 6 * ENDPOINTS.len() + secured.len() + 2);
-    if !operations.contains(&metrics) {
-        missing.push(format!("docs/operations.md: {metrics}"));
-    }
+    let missing: Vec<_> = ENDPOINTS.iter().flat_map(missing_of).collect();
     assert!(missing.is_empty(), "still to be done:\n{}", missing.join("\n"));
 }
 
@@ -205,30 +124,12 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
             missing.push(format!("{file}: {what}"));
         }
     };
-    let row = ROWS.iter().find(|row| row.route == route);
-    demand("tests/acceptance/endpoints/mod.rs", row.is_some(), &format!("a row for {route} among ROWS"));
     let module = name.replace('-', "_");
     let tests = format!("tests/acceptance/endpoints/{module}.rs");
-    demand(&tests, root().join(&tests).exists(), &format!("the tests of {name}"));
-    let list = "tests/acceptance/endpoints/mod.rs";
-    demand(list, read(list).contains(&format!("\nmod {module};\n")), &format!("mod {module};"));
+    demand(&tests, root().join(&tests).exists(), &format!("the tests of {name}, and its ROW"));
+    let row = ROWS.iter().any(|row| row.route == route);
+    demand("tests/acceptance/endpoints/mod.rs", row, &format!("mod {module}; and {module}::ROW among ROWS"));
     demand("openapi.yaml", read("openapi.yaml").contains(&format!("\n  {}:\n", endpoint.path)), &route);
-
-    let tenants = "tests/acceptance/security/tenants.rs";
-    let asked = read(tenants).contains(&format!("\"{route}\""));
-    demand(tenants, asked, &format!("a Request of {route}, what is due, and what a stranger learns"));
-
-    let measured = read("bench/src/subjects.rs").contains(&format!("\"{name}\", "));
-    demand("bench/src/subjects.rs", measured, &format!("{name} among FUNCTIONS"));
-
-    let role = endpoint.policy().map_or("none", |policy| policy.role());
-    let cells = format!("| `{route}` | `{name}` | {role}");
-    demand("README.md", has_row(&read("README.md"), &cells), &format!("the row {cells} | …"));
-    let way = row.map_or(name, |row| row.way);
-    for (file, what) in [("docs/architecture.md", "calls"), ("docs/operations.md", "costs")] {
-        let told = has_row(&read(file), &format!("| {way} | "));
-        demand(file, told, &format!("the {what} of {way}"));
-    }
 
     let template = read("template.yaml");
     let route_event = format!("Method: {}, Path: {},", endpoint.method, endpoint.path);
@@ -243,7 +144,12 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
         let there = line.contains(&pascal(name)) || times(&said, &due) >= times(&plain, line);
         // A function without tokens never reads the keys.
         let needless = !endpoint.takes_token() && line.contains("SigningKeysAgeSeconds");
-        demand("template.yaml", there || needless, &format!("as of {PLAIN}: {}", due.trim()));
+        let what = if line.trim_start().starts_with("- [") {
+            format!("{} in the list {}", pascal(name), line.trim())
+        } else {
+            format!("as of {PLAIN}: {}", due.trim())
+        };
+        demand("template.yaml", there || needless, &what);
     }
     missing
 }
@@ -306,8 +212,18 @@ fn pascal(name: &str) -> String {
     name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
-fn has_row(document: &str, start: &str) -> bool {
-    document.lines().any(|line| line.starts_with(start))
+/// Compares the rows of a page's table with those that are due. `cargo accept` writes them.
+pub fn assert_table(file: &str, head: &str, due: &[String]) {
+    let page = read(file);
+    let (before, table) = page.split_once(head).unwrap_or_else(|| panic!("{file}: no table {head}"));
+    // What is left of the head, and the line below it.
+    let (rule, rows) = table.split_at(table.match_indices('\n').nth(1).unwrap().0 + 1);
+    let length = rows.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    let written = format!("{before}{head}{rule}{}\n{}", due.join("\n"), &rows[length..]);
+    if updates() && written != page {
+        fs::write(root().join(file), &written).unwrap();
+    }
+    assert_eq!(read(file), written, "{file}: `cargo accept` writes this table");
 }
 
 fn root() -> PathBuf {

@@ -16,7 +16,7 @@ struct Reference {
     layout: Layout<'static>,
     /// Each role with a token that carries it.
     tokens: [(&'static str, String); 2],
-    examples: [Example; 6],
+    examples: Vec<Example>,
     swagger_ui: SwaggerUi,
 }
 
