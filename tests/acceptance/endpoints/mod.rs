@@ -165,8 +165,14 @@ fn every_function_gets_the_settings_that_it_reads() {
         let own = resources.split_once(&format!("\n  {}Function:\n", pascal(heading)));
         let own = own.map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());
         let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-        // A stack has no proxy and no certification authorities of its own.
-        let of_the_network = ["AWS_CA_BUNDLE", "HTTPS_PROXY", "JWKS_CA_BUNDLE"];
+        // A stack has no proxy, no certification authorities of its own and no special endpoints.
+        let of_the_network = [
+            "AWS_CA_BUNDLE",
+            "AWS_USE_DUALSTACK_ENDPOINT",
+            "AWS_USE_FIPS_ENDPOINT",
+            "HTTPS_PROXY",
+            "JWKS_CA_BUNDLE",
+        ];
         for name in names.filter(|name| !of_the_network.contains(name)) {
             let variable = format!(" {name}: ");
             let there = globals.contains(&variable) || own.contains(&variable);
