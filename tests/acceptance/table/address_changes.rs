@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shared::table::NewMembership;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::harness::{ACME, Answer, Invocation, JANE, JOHN, World, app, endpoint, text, user};
@@ -319,14 +320,17 @@ async fn interrupted_at(world: &Arc<World>, at: usize, meanwhile: Meanwhile) -> 
     let (calls, is_first) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (counter, first, world) = (calls.clone(), is_first.clone(), world.clone());
     let before = accounts(&world).await;
+    // One call at a time: what is under way beside the call could write just after the look at the accounts.
+    let turn = Arc::new(Mutex::new(()));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((mut client, _)) = listener.accept().await {
-            let (counter, first, world, before) =
-                (counter.clone(), first.clone(), world.clone(), before.clone());
+            let (counter, first, world, before, turn) =
+                (counter.clone(), first.clone(), world.clone(), before.clone(), turn.clone());
             connections.spawn(async move {
                 while let Some(request) = read_message(&mut client).await {
+                    let _turn = turn.lock().await;
                     if counter.fetch_add(1, Ordering::SeqCst) == at {
                         first.store(accounts(&world).await == before, Ordering::SeqCst);
                         meanwhile.happen(world.table()).await;
