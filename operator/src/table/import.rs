@@ -95,7 +95,7 @@ impl OperatorTable {
         disagreement: Disagreement,
     ) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
-        let found = self.look_up(accounts.iter().zip(&holders)).await?;
+        let found = self.look_up(held(accounts, &holders)).await?;
         let ids: HashSet<_> = accounts.iter().map(|account| &account.user.id).collect();
         let keys: Vec<_> = ids.into_iter().map(Key::user).collect();
         let mut taken = HashSet::new();
@@ -134,7 +134,7 @@ impl OperatorTable {
         disagreement: Disagreement,
     ) -> Result<Vec<ImportOutcome>, Error> {
         let holders = self.holders_of(accounts).await?;
-        let found = self.look_up(accounts.iter().zip(&holders)).await?;
+        let found = self.look_up(held(accounts, &holders)).await?;
         let mut existing = Vec::new();
         let mut new = Vec::new();
         let mut batch = Batch::new(self);
@@ -178,10 +178,9 @@ impl OperatorTable {
     /// What is there of the accounts that have the addresses of these.
     async fn look_up(
         &self,
-        accounts: impl Iterator<Item = (&ImportedAccount, &Option<UserId>)>,
+        accounts: impl Iterator<Item = (&ImportedAccount, &UserId)>,
     ) -> Result<Found, Error> {
-        let existing = accounts.filter_map(|(account, id)| Some((account, id.as_ref()?)));
-        let keys = existing.flat_map(|(account, id)| {
+        let keys = accounts.flat_map(|(account, id)| {
             let belongings = account.belongings().map(move |belonging| belonging.key(id));
             let credential = account.has_password().then(|| Key::credential(id));
             belongings.chain([Key::user(id)]).chain(credential)
@@ -239,9 +238,7 @@ impl OperatorTable {
         account: &ImportedAccount,
         disagreement: Disagreement,
     ) -> Result<Option<ImportOutcome>, Error> {
-        let holder = Some(holder);
         let found = self.look_up([(account, &holder)].into_iter()).await?;
-        let Some(holder) = holder else { return Ok(None) };
         match found.standing(account, &holder) {
             Standing::Same => self.add_to_existing(holder, account, &found).await,
             Standing::Orphan { exists } => {
@@ -306,25 +303,18 @@ impl OperatorTable {
         if let Some(hash) = password_hash {
             transaction = transaction.put(credential(&user.id, hash));
         }
-        let first = links(&items)?;
-        for key in first.iter().take(MAX_FIRST_BELONGINGS) {
-            transaction = move_link(transaction, &items, key, &user.id)?;
-        }
-        let CommitOutcome::Committed = transaction.commit().await? else { return Ok(None) };
+        let CommitOutcome::Committed = move_links(transaction, &items, &user.id)?.commit().await? else {
+            return Ok(None);
+        };
         // What had no room, and what was added at the same moment. Nothing can be added to the old id any more.
         loop {
             let items = self.items_of(&old).await?;
-            let rest = links(&items)?;
-            if rest.is_empty() {
+            if links(&items).next().is_none() {
                 break;
             }
-            let mut transaction = Transaction::new(self);
-            for key in rest.iter().take(MAX_FIRST_BELONGINGS) {
-                transaction = move_link(transaction, &items, key, &user.id)?;
-            }
-            transaction.commit().await?;
+            move_links(Transaction::new(self), &items, &user.id)?.commit().await?;
         }
-        let found = self.look_up([(account, &Some(user.id.clone()))].into_iter()).await?;
+        let found = self.look_up([(account, &user.id)].into_iter()).await?;
         Ok(match self.add_to_existing(user.id.clone(), account, &found).await? {
             Some(ImportOutcome::Existing(_)) | None => Some(ImportOutcome::Adopted(old)),
             other => other,
@@ -396,28 +386,41 @@ impl OperatorTable {
     }
 }
 
-/// The keys of a user's memberships and customer accounts.
-fn links(items: &[Item]) -> Result<Vec<Key>, Error> {
-    items.iter().filter(|item| item.kind() != KeyKind::User).map(Item::key).collect()
+/// The accounts whose address has a holder, each with it.
+fn held<'a>(
+    accounts: &'a [ImportedAccount],
+    holders: &'a [Option<UserId>],
+) -> impl Iterator<Item = (&'a ImportedAccount, &'a UserId)> {
+    accounts.iter().zip(holders).filter_map(|(account, holder)| Some((account, holder.as_ref()?)))
 }
 
-/// Moves a membership or a customer account to another user.
-fn move_link(transaction: Transaction, items: &[Item], key: &Key, to: &UserId) -> Result<Transaction, Error> {
-    let Some(item) = items.iter().find(|item| item.key().is_ok_and(|found| found == *key)) else {
-        return Ok(transaction);
-    };
-    let transaction = transaction.delete(key.clone());
-    match records::read(item)? {
-        Record::Membership { organization_id, joined_at, added_by, .. } => {
-            add_membership(transaction, to, &NewMembership { organization_id, added_by, joined_at })
-        }
-        Record::CustomerAssociation(association) => {
-            let number = [(customer_associations::CUSTOMER_NUMBER, association.customer_number.to_string())];
-            let key = Key::customer_association(to, &association.organization_id);
-            Ok(transaction.put_absent_attributes(key, number))
-        }
-        _ => Err(Error::defect("an item of a user is neither a membership nor a customer association")),
+/// A user's memberships and customer accounts.
+fn links(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| item.kind() != KeyKind::User)
+}
+
+/// Moves as many memberships and customer accounts to another user as a transaction takes.
+fn move_links(mut transaction: Transaction, items: &[Item], to: &UserId) -> Result<Transaction, Error> {
+    for item in links(items).take(MAX_FIRST_BELONGINGS) {
+        transaction = transaction.delete(item.key()?);
+        transaction = match records::read(item)? {
+            Record::Membership { organization_id, joined_at, added_by, .. } => {
+                add_membership(transaction, to, &NewMembership { organization_id, added_by, joined_at })?
+            }
+            Record::CustomerAssociation(association) => {
+                let number =
+                    [(customer_associations::CUSTOMER_NUMBER, association.customer_number.to_string())];
+                let key = Key::customer_association(to, &association.organization_id);
+                transaction.put_absent_attributes(key, number)
+            }
+            _ => {
+                return Err(Error::defect(
+                    "an item of a user is neither a membership nor a customer association",
+                ));
+            }
+        };
     }
+    Ok(transaction)
 }
 
 /// What was found of the accounts that have the addresses of imported ones.
