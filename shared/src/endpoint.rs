@@ -51,12 +51,20 @@ pub type SecuredHandler = for<'a> fn(&'a App, &'a Caller, &'a Request) -> Handli
 pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'a>>;
 
 /// What admission found out about a request.
-#[derive(Default)]
 pub struct Admission {
     /// The bearer of a token that counts, with or without the role.
     caller: Option<Caller>,
     /// What is left of the client's quota.
     quota: Option<Quota>,
+}
+
+impl Admission {
+    /// What is known before a request is looked at: a client that is not counted has no quota left.
+    #[must_use]
+    pub fn new(endpoint: &Endpoint, app: &App) -> Self {
+        let limited = matches!(endpoint.access, Access::RateLimited(_));
+        Self { caller: None, quota: limited.then(|| app.exists_limiter.not_counted()) }
+    }
 }
 
 /// How long before Lambda would end the invocation an answer is given up.
@@ -93,9 +101,8 @@ impl Endpoint {
         match self.access {
             Access::Public(handler) => handler(app, request).await,
             Access::RateLimited(handler) => {
-                let quota = admission.quota.insert(app.exists_limiter.not_counted());
                 let (left, admitted) = app.exists_limiter.admit(request.client_address()?).await;
-                *quota = left;
+                admission.quota = Some(left);
                 admitted?;
                 handler(app, request).await
             }
@@ -117,15 +124,22 @@ impl Endpoint {
 pub async fn respond(endpoint: &Endpoint, app: &App, request: Request, time_left: Duration) -> Response {
     let started = Instant::now();
     let _answering = telemetry::Answering::begin();
-    let mut admission = Admission::default();
+    let mut admission = Admission::new(endpoint, app);
+    let time_left = time_left.saturating_sub(DEADLINE_MARGIN);
+    let out_of_time = || Error::unavailable("the invocation's time ran out");
     // A handler may panic before it gives its future, so it is called within the block.
-    let answer =
-        AssertUnwindSafe(async { endpoint.answer(app, &request, &mut admission).await }).catch_unwind();
-    let answer = telemetry::of_request(request.id(), answer);
-    let answer = match tokio::time::timeout(time_left.saturating_sub(DEADLINE_MARGIN), answer).await {
+    let answer = AssertUnwindSafe(async {
+        // A timer fires a millisecond late, and a handler could write in that time.
+        if time_left.is_zero() {
+            return Err(out_of_time());
+        }
+        endpoint.answer(app, &request, &mut admission).await
+    });
+    let answer = telemetry::of_request(request.id(), answer.catch_unwind());
+    let answer = match tokio::time::timeout(time_left, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::defect("the handler panicked")),
-        Err(_) => Err(Error::unavailable("the invocation's time ran out")),
+        Err(_) => Err(out_of_time()),
     };
     let answer = answer.and_then(|response| response.for_request(request.id()).check_size());
     let cause = answer.as_ref().err().and_then(Error::log).map(ToOwned::to_owned);

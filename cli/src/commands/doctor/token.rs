@@ -55,7 +55,7 @@ async fn ask(app: &App, endpoint: Endpoint, token: &str) -> Check {
     let Ok(request) = request else {
         return Check::new(check, State::Warning, "not asked: no request can hold the token");
     };
-    let answer = endpoint.answer(app, &request.into(), &mut Admission::default()).await;
+    let answer = endpoint.answer(app, &request.into(), &mut Admission::new(&endpoint, app)).await;
     let (state, found) = match answer {
         Ok(_) => (State::Ok, "opens: 200".to_owned()),
         Err(error) => of_error(&error),
