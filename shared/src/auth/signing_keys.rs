@@ -406,3 +406,87 @@ impl SigningKeySource {
         Ok(keys)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const fn point(first: u8, middle: u8, last: u8) -> [u8; 32] {
+        let mut point = [middle; 32];
+        point[0] = first;
+        point[31] = last;
+        point
+    }
+
+    #[test]
+    fn what_a_set_keeps_and_leaves_out_is_counted() {
+        let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(point(2, 3, 4)) });
+        let symmetric = json!({ "kty": "oct", "k": BASE64URL.encode([7; 32]), "alg": "HS256" });
+        for (keys, kept, left_out) in
+            [(json!([key]), 1, 0), (json!([symmetric, key, key, {}]), 1, 3), (json!([key, symmetric]), 1, 1)]
+        {
+            let published = PublishedKeys::parse(&json!({ "keys": keys }).to_string()).unwrap();
+            assert_eq!((published.kept(), published.left_out()), (kept, left_out), "{keys}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_refused_with_the_reason() {
+        let curve = |kty, crv, bytes| {
+            let coordinate = BASE64URL.encode(vec![7; bytes]);
+            json!({ "kty": kty, "crv": crv, "x": coordinate, "y": coordinate })
+        };
+        let symmetric = json!({ "kty": "oct", "k": BASE64URL.encode([7; 32]) });
+        for (key, why) in [
+            (curve("EC", "P-521", 66), "its type or curve is not supported"),
+            (curve("OKP", "P-256", 32), "its type or curve is not supported"),
+            (symmetric, "it is symmetric"),
+        ] {
+            assert_eq!(SigningKey::parse(key.clone(), false).unwrap_err(), why, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_its_algorithms_length() {
+        let cases = [
+            (Algorithm::HS256, 31, 32),
+            (Algorithm::ES256, 64, 65),
+            (Algorithm::ES384, 96, 97),
+            (Algorithm::EdDSA, 31, 32),
+        ];
+        for (algorithm, short, right) in cases {
+            assert!(check_bytes(algorithm, &vec![7; short]).is_err(), "{algorithm:?}");
+            assert_eq!(check_bytes(algorithm, &vec![7; right]), Ok(()), "{algorithm:?}");
+        }
+        for (algorithm, long) in [(Algorithm::ES256, 66), (Algorithm::ES384, 98), (Algorithm::EdDSA, 33)] {
+            assert!(check_bytes(algorithm, &vec![7; long]).is_err(), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_point_of_small_order_is_refused_and_its_neighbours_are_not() {
+        let of_small_order = [
+            point(0, 0, 0),
+            point(1, 0, 0),
+            point(1, 0, 0x80),
+            point(0xec, 0xff, 0x7f),
+            point(0xee, 0xff, 0xff),
+        ];
+        for point in of_small_order {
+            assert!(check_bytes(Algorithm::EdDSA, &point).is_err(), "{point:x?}");
+        }
+        let others = [
+            point(2, 0, 0),
+            point(0, 1, 0),
+            point(1, 0, 1),
+            point(0xeb, 0xff, 0x7f),
+            point(0xec, 0xfe, 0x7f),
+            point(0xec, 0xff, 0x7e),
+        ];
+        for point in others {
+            assert_eq!(check_bytes(Algorithm::EdDSA, &point), Ok(()), "{point:x?}");
+        }
+    }
+}
