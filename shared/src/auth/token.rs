@@ -116,3 +116,42 @@ fn is_several(authorization: &str) -> bool {
         && lines().any(|line| scheme(line) == "bearer")
         && lines().filter(is_line).count() > 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_taken_in_any_case_and_up_to_the_limit() {
+        let longest = "x".repeat(MAX_AUTHORIZATION_BYTES - "Bearer ".len());
+        for (header, token) in [
+            ("Bearer x", "x"),
+            ("bEARER x", "x"),
+            ("Bearer  x", " x"),
+            (format!("Bearer {longest}").as_str(), longest.as_str()),
+        ] {
+            assert_eq!(bearer_token(Some(header)).unwrap(), token);
+        }
+        for header in ["Bearer", "Basic x", "", "Bearerx y"] {
+            let error = bearer_token(Some(header)).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::TokenInvalid), "{header}");
+        }
+        for more in 1..3 {
+            let error = bearer_token(Some(&format!("Bearer {longest}{}", "x".repeat(more)))).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::HeaderTooLarge { .. }));
+        }
+        assert!(matches!(bearer_token(None).unwrap_err().kind(), ErrorKind::TokenMissing));
+    }
+
+    #[test]
+    fn several_headers_are_told_from_one_with_a_comma() {
+        for several in
+            ["Bearer x,Bearer y", "Basic x, Bearer y", "Bearer x,", ",Bearer x", "bearer x,Digest y"]
+        {
+            assert!(is_several(several), "{several}");
+        }
+        for one in ["Bearer x", "Bearer x,y", "Bearer x,1a y", "Basic x,Basic y", "x,y", ","] {
+            assert!(!is_several(one), "{one}");
+        }
+    }
+}

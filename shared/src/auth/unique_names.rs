@@ -90,3 +90,21 @@ impl<'de> Visitor<'de> for AnyValue {
         UniqueNames(|_: &str| true).visit_map(access).map(Value::Object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_entered_is_read_as_any_other() {
+        let json =
+            r#"{"in":[null,true,false,-1,1,1.5,"x",["y"],{"a":{"b":[]}}],"out":{"a":1,"a":2},"n":null}"#;
+        let read = object(json.as_bytes(), |name| name == "in").unwrap();
+        assert_eq!(Value::Object(read), serde_json::from_str::<Value>(json).unwrap());
+        for twice in
+            [r#"{"in":[{"a":{"b":1,"b":1}}]}"#, r#"{"in":{"a":1,"a":1}}"#, r#"{"x":1,"x":1}"#, "{}{}", "[]"]
+        {
+            assert!(object(twice.as_bytes(), |name| name == "in").is_none(), "{twice}");
+        }
+    }
+}

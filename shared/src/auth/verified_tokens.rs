@@ -57,6 +57,8 @@ mod tests {
         for other in ["a.b.C", "a.b.c ", "a.b.", "A.b.c", "a.B.c", ""] {
             assert_eq!(tokens.check(other, || Err("wrong")), Err("wrong"), "{other}");
         }
+        assert_eq!(tokens.check("d.e.f", || Ok::<_, ()>(())), Ok(()));
+        assert_eq!(tokens.check("a.b.c", unasked), Ok(()));
         // Another set knows nothing of it.
         assert_eq!(VerifiedTokens::default().check("a.b.c", || Err("wrong")), Err("wrong"));
     }

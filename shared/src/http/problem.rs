@@ -107,3 +107,73 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lambda_http::http::HeaderName;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::error::FieldErrors;
+
+    #[test]
+    fn each_kind_of_error_has_its_status_its_detail_and_its_header() {
+        let mut errors = FieldErrors::default();
+        errors.add("Email", "Email is required.");
+        let retry_after = Duration::from_millis(1500);
+        let bearer = |value| Some((WWW_AUTHENTICATE, value));
+        let retry = |seconds| Some((RETRY_AFTER, seconds));
+        let cases: [(ErrorKind, u16, Option<&str>, Option<(HeaderName, &str)>); 13] = [
+            (ErrorKind::Invalid(errors), 400, None, None),
+            (ErrorKind::TokenMissing, 401, Some("Send an access token"), bearer("Bearer")),
+            (
+                ErrorKind::TokenInvalid,
+                401,
+                Some("The access token is not accepted."),
+                bearer("Bearer error=\"invalid_token\""),
+            ),
+            (ErrorKind::RoleMissing, 403, None, bearer("Bearer error=\"insufficient_scope\"")),
+            (ErrorKind::NotFound, 404, Some("Nothing was found."), None),
+            (ErrorKind::BodyTooLarge { limit: 7 }, 413, Some("The body may have at most 7 bytes."), None),
+            (ErrorKind::MediaTypeUnsupported, 415, Some("The body must be application/json in UTF-8."), None),
+            (
+                ErrorKind::HeaderTooLarge { limit: 8 },
+                431,
+                Some("The header `Authorization` may have at most 8 bytes."),
+                None,
+            ),
+            (ErrorKind::RateLimited { retry_after }, 429, Some("Too many requests."), retry("2")),
+            (
+                ErrorKind::RateLimited { retry_after: Duration::ZERO },
+                429,
+                Some("Too many requests."),
+                retry("1"),
+            ),
+            (ErrorKind::AnswerTooLarge, 500, Some("The list is too long for one answer."), None),
+            (ErrorKind::Defect, 500, None, None),
+            (ErrorKind::Unavailable, 503, Some("The same request may succeed later."), retry("1")),
+        ];
+        for (kind, status, detail, header) in cases {
+            let shown = format!("{kind:?}");
+            let response = response(&kind.into(), "an id");
+            assert_eq!(response.status(), status, "{shown}");
+            let problem: Value = serde_json::from_str(&response.body).unwrap();
+            assert_eq!(
+                (&problem["status"], &problem["traceId"]),
+                (&status.into(), &"an id".into()),
+                "{shown}"
+            );
+            assert_eq!(problem.get("errors").is_some(), status == 400, "{shown}");
+            let has = problem.get("detail").map(|detail| detail.as_str().unwrap());
+            assert!(has.unwrap_or_default().starts_with(detail.unwrap_or_default()), "{shown} {has:?}");
+            assert_eq!(has.is_some(), detail.is_some(), "{shown} {has:?}");
+            for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
+                let expected = header.as_ref().filter(|(header, _)| *header == name).map(|(_, value)| *value);
+                let value = response.headers.get(&name).map(|value| value.to_str().unwrap());
+                assert_eq!(value, expected, "{shown}");
+            }
+        }
+    }
+}

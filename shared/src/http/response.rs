@@ -36,8 +36,8 @@ const JSON_BYTES_PER_HEADER: usize = 8;
 /// An answer.
 pub struct Response {
     status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl Response {

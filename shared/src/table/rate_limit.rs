@@ -216,9 +216,12 @@ mod tests {
         let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
         let rate_limit = RateLimit { name: "exists", limit: 10, window: Duration::from_mins(1) };
         let limiter = RateLimiter::new(unreachable_table(), rate_limit, clock.clone());
+        let until = clock.now() + Duration::from_secs(50);
+        let clients = [1, 2].map(|client: u32| ClientAddress::V4(client.into()));
+        clients.map(|client| limiter.remember(client, until));
+        assert_eq!(clients.map(|client| limiter.remembered(client, clock.now())), [Some(until); 2]);
         for client in 0..100_000_u32 {
             let client = ClientAddress::V4(client.into());
-            let until = clock.now() + Duration::from_secs(50);
             limiter.remember(client, until);
             assert_eq!(limiter.remembered(client, clock.now()), Some(until));
             assert!(limiter.refused.lock().unwrap().len() <= MAX_REMEMBERED);
