@@ -409,9 +409,11 @@ impl SigningKeySource {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use serde_json::json;
 
     use super::*;
+    use crate::table::unreachable_table;
 
     const fn point(first: u8, middle: u8, last: u8) -> [u8; 32] {
         let mut point = [middle; 32];
@@ -488,5 +490,23 @@ mod tests {
         for point in others {
             assert_eq!(check_bytes(Algorithm::EdDSA, &point), Ok(()), "{point:x?}");
         }
+    }
+
+    #[tokio::test]
+    async fn while_keys_are_read_only_an_unknown_key_waits() {
+        let jwk =
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(point(2, 3, 4)), "kid": "known" });
+        let keys = SigningKeys::parse_inline(&json!({ "keys": [jwk] }).to_string()).unwrap();
+        let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
+        let now = Some(clock.now());
+        let known = Known { keys: Arc::new(keys), read_at: now, tried_at: now };
+        let source = SigningKeySource::new(Some(unreachable_table()), known, Duration::from_mins(5), clock);
+
+        let reading = source.reading.lock().await;
+        assert!(source.keys_for(Some("known")).now_or_never().is_some());
+        assert!(source.keys_for(None).now_or_never().is_some());
+        assert!(source.keys_for(Some("unknown")).now_or_never().is_none());
+        drop(reading);
+        assert!(source.keys_for(Some("unknown")).now_or_never().is_some());
     }
 }

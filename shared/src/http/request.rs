@@ -346,6 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_is_not_base64_is_bounded_by_what_it_would_decode_to() {
+        let read = |length| {
+            let mut request = lambda_http::Request::default();
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request.extensions_mut().insert(NotBase64 { length });
+            Request::from(request).json_object::<Body>().err().unwrap()
+        };
+        let longest = MAX_BODY_BYTES.div_ceil(3) * 4;
+        for length in [1, MAX_BODY_BYTES / 3 + 5, longest] {
+            assert_eq!(fields(&read(length)), [("$", "The body is not valid base64.")], "{length}");
+        }
+        assert!(matches!(read(longest + 1).kind(), ErrorKind::BodyTooLarge { .. }));
+    }
+
+    #[test]
     fn every_wrong_field_is_named_at_once() {
         let mut fields = BodyFields::default();
         assert!(fields.required::<Email>("Email", None).is_none());

@@ -193,7 +193,7 @@ pub fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use aws_sdk_dynamodb::config::endpoint::Params;
     use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 
@@ -201,7 +201,8 @@ mod tests {
     use super::*;
     use crate::http_client::TrustedRoots;
 
-    fn unreachable_table() -> Table {
+    /// A table that every call fails to reach.
+    pub(crate) fn unreachable_table() -> Table {
         let client = Client::new(ClientSettings {
             endpoint: Params::builder().endpoint("http://127.0.0.1:1"),
             region: None,
@@ -218,7 +219,7 @@ mod tests {
         let limiter = RateLimiter::new(unreachable_table(), rate_limit, clock.clone());
         let until = clock.now() + Duration::from_secs(50);
         let clients = [1, 2].map(|client: u32| ClientAddress::V4(client.into()));
-        clients.map(|client| limiter.remember(client, until));
+        clients.iter().for_each(|client| limiter.remember(*client, until));
         assert_eq!(clients.map(|client| limiter.remembered(client, clock.now())), [Some(until); 2]);
         for client in 0..100_000_u32 {
             let client = ClientAddress::V4(client.into());

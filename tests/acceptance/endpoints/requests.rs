@@ -453,6 +453,14 @@ pub fn app_on(address: SocketAddr) -> (Arc<App>, String) {
     (app(table, clock, &[("SIGNING_KEYS", &key.jwks())]), format!("Bearer {token}"))
 }
 
+#[tokio::test]
+async fn a_start_opens_the_connection_with_keys_from_a_setting_too() {
+    let (address, asked) = scripted_table(|_, _, _| (200, json!({}))).await;
+    let (app, _) = app_on(address);
+    app.warm_up().await;
+    assert_eq!(*asked.lock().unwrap(), ["GetItem"]);
+}
+
 /// A right request of each endpoint, with a token for those that take one.
 async fn answers_of_every_endpoint(
     app: &Arc<App>,
