@@ -291,7 +291,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_none() {
-        for (partition, sort) in [("", ""), ("USER", "PROFILE"), ("USER#a", "OTHER"), ("ORG#a", "PROFILE")] {
+        let keys = every_kind("kp_1", "org_1");
+        for (one, other) in keys.iter().flat_map(|one| keys.iter().map(move |other| (one, other))) {
+            let kind = Key::parse(&one.partition, &other.sort).map(|key| key.kind());
+            // Only a user's partition has items of several kinds.
+            let of_one = one == other || (one.partition == other.partition);
+            assert_eq!(kind, of_one.then_some(other.kind()), "{} {}", one.partition, other.sort);
+        }
+        for (partition, sort) in
+            [("", ""), ("USER", "PROFILE"), ("USER#a", "OTHER"), ("SIGNING_KEYS", "OTHER")]
+        {
             assert_eq!(Key::parse(partition, sort), None);
         }
     }
