@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use operator::table::OperatorTable;
 use serde_json::{Value, json};
+use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::endpoint::PublicHandler;
 use shared::error::ErrorKind;
@@ -454,11 +455,15 @@ pub fn app_on(address: SocketAddr) -> (Arc<App>, String) {
 }
 
 #[tokio::test]
-async fn a_start_opens_the_connection_with_keys_from_a_setting_too() {
+async fn a_start_opens_the_connection_whatever_the_function_reads() {
     let (address, asked) = scripted_table(|_, _, _| (200, json!({}))).await;
-    let (app, _) = app_on(address);
-    app.warm_up().await;
-    assert_eq!(*asked.lock().unwrap(), ["GetItem"]);
+    // Keys that are a setting.
+    app_on(address).0.warm_up().await;
+    // A function that takes no tokens.
+    let settings = AppSettings::read(false, |name| (name == "TABLE_NAME").then(|| "users".to_owned()));
+    let table = operator::table::local_table("users", &format!("http://{address}"));
+    App::new(settings.unwrap(), table, Clock::system()).warm_up().await;
+    assert_eq!(*asked.lock().unwrap(), ["GetItem", "GetItem"]);
 }
 
 /// A right request of each endpoint, with a token for those that take one.
