@@ -21,6 +21,7 @@ use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::endpoint::PublicHandler;
 use shared::error::ErrorKind;
+use shared::table::{JoinOutcome, NewMembership};
 use shared::{Access, App, Endpoint};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::Instant;
@@ -693,6 +694,41 @@ async fn a_conflicting_transaction_is_retried_and_then_a_503() {
         answer.assert_well_formed();
         assert_eq!(asked.iter().filter(|asked| *asked == "TransactWriteItems").count(), tries);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_another_transaction_has_used_is_replaced() {
+    let (answer, asked) = created_on(|operation, before, _| match (operation, before) {
+        ("TransactWriteItems", 0) => (400, exception("IdempotentParameterMismatchException")),
+        _ => (200, json!({})),
+    })
+    .await;
+    answer.assert_ok(201);
+    assert_eq!(asked, ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_deleted_meanwhile_is_looked_up_again() {
+    let script = |operation: &str, before: usize, _: &Value| match (operation, before) {
+        ("TransactWriteItems", 0) => cancelled(&[
+            json!({ "Code": "ConditionalCheckFailed", "Item": { "UserId": { "S": "kp_deleted" } } }),
+            json!({ "Code": "None" }),
+        ]),
+        _ => (200, json!({})),
+    };
+    let (answer, asked) = created_on(script).await;
+    answer.assert_ok(201);
+    assert_eq!(asked.iter().filter(|asked| *asked == "TransactWriteItems").count(), 3, "{asked:?}");
+
+    // An account that was not found by an address cannot be looked up again.
+    let (address, _) = scripted_table(|_, _, _| (200, json!({}))).await;
+    let membership = NewMembership {
+        organization_id: ACME.parse().unwrap(),
+        joined_at: START,
+        added_by: JANE.parse().unwrap(),
+    };
+    let joined = app_on(address).0.table.join(&"kp_deleted".parse().unwrap(), None, &membership).await;
+    assert!(matches!(joined, Ok(JoinOutcome::UserMissing)));
 }
 
 #[tokio::test(start_paused = true)]
