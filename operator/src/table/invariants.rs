@@ -413,7 +413,7 @@ mod tests {
     use shared::clock::Timestamp;
     use shared::model::{Organization, User};
 
-    fn records_of(number: usize) -> [Record; 5] {
+    fn records_of(number: usize) -> [Record; 6] {
         let id: UserId = format!("user_{number}").parse().unwrap();
         let organization_id: OrganizationId = "org_1".parse().unwrap();
         let email = format!("U{number}@Example.com");
@@ -445,6 +445,12 @@ mod tests {
                 name: "One".parse().unwrap(),
                 slug: "one".parse().unwrap(),
             }),
+            Record::Credential {
+                user_id: id,
+                password_hash: "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"
+                    .parse()
+                    .unwrap(),
+            },
         ]
     }
 
@@ -474,8 +480,8 @@ mod tests {
     #[test]
     fn what_is_left_of_a_user_is_suspected() {
         assert_eq!(suspected_without(&[0]).1, [1], "without the claim");
-        assert_eq!(suspected_without(&[1]).1, [0, 2, 3], "without the user");
-        assert_eq!(suspected_without(&[0, 1]).1, [2, 3], "without both");
-        assert_eq!(suspected_without(&[2, 3]).1, [0; 0], "without what need not be there");
+        assert_eq!(suspected_without(&[1]).1, [0, 2, 3, 5], "without the user");
+        assert_eq!(suspected_without(&[0, 1]).1, [2, 3, 5], "without both");
+        assert_eq!(suspected_without(&[2, 3, 5]).1, [0; 0], "without what need not be there");
     }
 }

@@ -593,7 +593,7 @@ pub fn exception(code: &str) -> Value {
 }
 
 /// A cancelled transaction, with the reason of each of its parts.
-fn cancelled(reasons: &[Value]) -> (u16, Value) {
+pub fn cancelled(reasons: &[Value]) -> (u16, Value) {
     let mut body = exception("TransactionCanceledException");
     body["CancellationReasons"] = reasons.into();
     (400, body)

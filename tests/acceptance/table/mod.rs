@@ -8,5 +8,6 @@ pub mod faults;
 mod freeze;
 mod http_client;
 mod model;
+mod operator_calls;
 mod scale;
 mod stored_forms;
