@@ -617,6 +617,28 @@ async fn a_throttling_table_is_a_503_with_retry_after() {
     }
 }
 
+#[tokio::test]
+async fn a_client_whose_flood_throttles_its_own_key_is_refused() {
+    let codes = ["ThrottlingException", "ProvisionedThroughputExceededException"];
+    for (code, member) in codes.into_iter().zip(["throttlingReasons", "ThrottlingReasons"]) {
+        let (address, asked) = scripted_table(move |_, _, _| {
+            let mut exception = exception(code);
+            exception[member] = json!([{ "reason": "TableWriteKeyRangeThroughputExceeded" }]);
+            (400, exception)
+        })
+        .await;
+        let (app, _) = app_on(address);
+        for _ in 0..3 {
+            let exists = Invocation::of(endpoint("GET /api/users/exists")).query("Email=a@example.com");
+            let answer = exists.answer(&app).await;
+            answer.assert_problem(429);
+            assert_eq!(answer.header("retry-after"), Some("1"), "{code}");
+        }
+        // The client's attempts for the first request. The others are refused from memory.
+        assert_eq!(*asked.lock().unwrap(), ["UpdateItem"; 3], "{code}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_table_that_rejects_our_request_is_a_500() {
     let (address, _) = scripted_table(|_, _, _| (400, exception("ValidationException"))).await;

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use operator::table::{AssociateError, OperatorTable, Phase, Violation};
+use operator::table::{AssociateError, OperatorTable, Phase, Record, RecordPageStart, Violation};
 use serde_json::{Value, json};
 use shared::model::CustomerAssociation;
 
 use crate::endpoints::requests::{cancelled, exception, scripted_table};
-use crate::harness::{ACME, JANE};
+use crate::harness::{ACME, Invocation, JANE, World, endpoint};
 
 async fn table(
     script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'static,
@@ -113,5 +113,24 @@ async fn a_refused_association_names_what_is_missing() {
         .await;
         let refused = table.associate(&association).await.unwrap().unwrap_err();
         assert_eq!(matches!(refused, AssociateError::UserMissing), missing == 1, "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn a_scan_continues_after_any_record_that_is_listed() {
+    let world = World::start().await;
+    let exists = Invocation::of(endpoint("GET /api/users/exists")).query("Email=a@example.com");
+    exists.answer(&world.app(&[])).await.assert_ok(200);
+    let all = world.table().records(None).await.unwrap().records;
+    assert!(all.iter().any(|record| matches!(record, Record::RateLimit { .. })));
+    for (index, record) in all.iter().enumerate() {
+        let listed =
+            !matches!(record, Record::EmailClaim { .. } | Record::Credential { .. } | Record::SigningKeys(_));
+        let start = RecordPageStart::after(record);
+        assert_eq!(start.is_some(), listed, "{record:?}");
+        if let Some(start) = start {
+            let rest = world.table().records(Some(start)).await.unwrap().records;
+            assert_eq!(rest.len(), all.len() - index - 1, "{record:?}");
+        }
     }
 }

@@ -367,6 +367,9 @@ async fn signing_keys_are_young_and_each_is_told() {
         ]
     );
     assert_eq!(visit.status, 0);
+    let nameless = jwk("", &|jwk| drop(jwk.as_object_mut().unwrap().remove("kid")));
+    put(json!([nameless, nameless]), 0).await;
+    assert_eq!(clinic.visit(&[], "").await.of("signing key"), ["ok without a kid: RS256, 2048 bits"; 2]);
     put(json!(odd[2..]), 0).await;
     let visit = clinic.visit(&[], "").await;
     assert_eq!(visit.with_state("wrong"), ["signing keys: no key counts: every token is refused"]);
@@ -479,6 +482,11 @@ async fn why_a_token_is_refused_is_said_in_words() {
     refused("an-opaque-token", "token, form", "the token is not a signed JWT").await;
     refused("", "token, form", "the token is not a signed JWT").await;
     refused("e30.e30.e30", "token, form", "the token's alg is missing or unknown").await;
+
+    let mut payload = clinic.world.payload();
+    payload["exp"] = json!(now - 30);
+    let visit = clinic.visit(&["--token-file", "-"], &clinic.world.signed(&payload)).await;
+    visit.assert_one("token, exp", "ok just over, within the leeway");
 
     // What decides nothing.
     let mut payload = clinic.world.payload();
