@@ -131,6 +131,17 @@ mod tests {
 
     const LOCAL: &str = "127.0.0.1";
 
+    #[test]
+    fn who_is_refused_learns_what_is_admitted() {
+        for (refused, admitted) in [
+            (Refused::Peer, "Only this machine"),
+            (Refused::Host, "use localhost or 127.0.0.1"),
+            (Refused::Page, "`users serve --help` says which may"),
+        ] {
+            assert!(refused.message().contains(admitted), "{refused:?}");
+        }
+    }
+
     fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = hyper::Request::get(uri);
         for (name, value) in headers {

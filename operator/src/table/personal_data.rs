@@ -365,3 +365,18 @@ impl UserChanges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_personal_data() {
+        let user_id: UserId = "kp_1".parse().unwrap();
+        let mut data = PersonalData::new(user_id.clone());
+        assert!(data.is_nothing());
+        let password_hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+        data.add(Record::Credential { user_id, password_hash });
+        assert!(data.has_password && !data.is_nothing());
+    }
+}

@@ -54,3 +54,20 @@ impl<T> ListBuilder<T> {
         self.items
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_takes_what_its_budget_has_room_for() {
+        let mut list = ListBuilder::new(ByteBudget { bytes: 30, bytes_per_item: 2 });
+        for (item, text_bytes) in [("a", 8), ("b", 8), ("c", 8)] {
+            assert!(list.push(item, text_bytes).is_ok(), "{item}");
+        }
+        let error = list.push("d", 0).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::AnswerTooLarge));
+        assert!(error.log().unwrap().contains("more than 3 items"));
+        assert_eq!(list.into_items(), ["a", "b", "c"]);
+    }
+}
