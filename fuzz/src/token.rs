@@ -59,7 +59,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let verifier = |jwks: Value| {
         let (clock, _) = Clock::manual(Timestamp::from_millis(NOW * 1000));
         let keys = SigningKeys::parse_inline(&jwks.to_string()).expect("a key set");
-        let keys = SigningKeySource::inline(keys, clock.clone());
+        let keys = SigningKeySource::inline(keys);
         TokenVerifier::new(keys, TokenRules::new(ISSUER, AUDIENCE), clock)
     };
     let secret = hmac::Key::new(hmac::HMAC_SHA256, SECRET);

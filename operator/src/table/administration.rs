@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
+use shared::aws::{from_sdk_error, pause_before};
 use shared::error::Error;
-use shared::table::storage::{KEY_ATTRIBUTES, TTL_ATTRIBUTE, from_sdk_error, pause_before};
+use shared::table::storage::{KEY_ATTRIBUTES, TTL_ATTRIBUTE};
 
 use super::OperatorTable;
 

@@ -4,10 +4,11 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::endpoint::Params;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_types::service_config::ServiceConfigKey;
+use shared::aws::{Client, ClientSettings, Service};
 use shared::http_client::TrustedRoots;
 use shared::settings::SettingsError;
 use shared::table::Table;
-use shared::table::storage::{Client, ClientSettings, http_client, trusted_roots};
+use shared::table::storage::{http_client, trusted_roots};
 
 use super::OperatorTable;
 use super::connector::sdk_http_client;
@@ -49,6 +50,7 @@ impl OperatorTable {
         let credentials =
             credentials.ok_or_else(|| SettingsError::new("AWS_PROFILE", "gives no credentials"))?;
         let client = Client::new(ClientSettings {
+            service: Service::DynamoDb,
             endpoint: Params::builder()
                 .set_region(region.clone())
                 .set_endpoint(endpoint_url)
@@ -74,6 +76,7 @@ impl OperatorTable {
 pub fn local_table(name: &str, url: &str) -> Table {
     let region = "us-east-1";
     let client = Client::new(ClientSettings {
+        service: Service::DynamoDb,
         endpoint: Params::builder().region(region).endpoint(url),
         region: Some(region.to_owned()),
         credentials: SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")),

@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use bytes::Bytes;
 use http_body_util::Full;
 
+use shared::aws::connector_error;
 use shared::http_client::HttpClient;
-use shared::table::storage::connector_error;
 
 /// More than any answer with credentials has.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;

@@ -13,13 +13,11 @@ use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsError, Tra
 use aws_sdk_dynamodb::types::{Get, TransactGetItem};
 use futures_util::stream::{self, StreamExt as _};
 
+use shared::aws::{from_sdk_error, pause_before};
 use shared::error::Error;
 use shared::model::{CustomerAssociation, Email, OrganizationId, Stored, UserId};
 use shared::table::email_claims::{self, USER_ID};
-use shared::table::storage::{
-    CommitOutcome, Item, Key, KeyKind, MAX_CONFLICT_ROUNDS, NewItem, Transaction, from_sdk_error,
-    pause_before,
-};
+use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, MAX_CONFLICT_ROUNDS, NewItem, Transaction};
 use shared::table::users;
 
 use super::transaction::OperatorTransaction as _;

@@ -20,8 +20,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::types::ReturnValue;
+use shared::aws::from_sdk_error;
 use shared::error::Error;
-use shared::table::storage::{Item, Key, NewItem, from_sdk_error};
+use shared::table::storage::{Item, Key, NewItem};
 use shared::table::{StoredSigningKeys, Table, signing_keys};
 
 pub use administration::TableDescription;

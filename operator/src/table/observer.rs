@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use shared::aws;
 use shared::table::Table;
-use shared::table::storage;
 
 /// Gets every call to the table, each try separately: the operation, such as `GetItem`, and the request's body, JSON as
 /// the DynamoDB API defines it. Runs in the task that makes the call.
@@ -17,7 +17,7 @@ pub fn observed(table: &Table, observer: CallObserver) -> Table {
 
 struct Observe(CallObserver);
 
-impl storage::CallObserver for Observe {
+impl aws::CallObserver for Observe {
     fn sending(&self, operation: &str, body: &[u8]) {
         (self.0)(operation, body);
     }

@@ -1,10 +1,11 @@
 //! Reads and writes organizations.
 
 use aws_sdk_dynamodb::operation::scan::ScanInput;
+use shared::aws::from_sdk_error;
 use shared::error::Error;
 use shared::model::{ByteBudget, Organization, OrganizationId};
 use shared::table::organizations::from_item;
-use shared::table::storage::{CommitOutcome, Item, Key, NewItem, Transaction, from_sdk_error};
+use shared::table::storage::{CommitOutcome, Item, Key, NewItem, Transaction};
 
 use super::OperatorTable;
 

@@ -2,15 +2,14 @@
 
 use aws_sdk_dynamodb::operation::scan::ScanInput;
 use aws_sdk_dynamodb::types::AttributeValue;
+use shared::aws::from_sdk_error;
 use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::model::{
     CustomerAssociation, Email, OrganizationId, PasswordHash, PersonName, PhoneNumber, Stored, User, UserId,
 };
 use shared::table::credentials::credential;
-use shared::table::storage::{
-    CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction, from_sdk_error,
-};
+use shared::table::storage::{CommitOutcome, Item, Key, KeyKind, NewItem, Range, Transaction};
 use shared::table::{NewMembership, email_claims};
 
 use super::transaction::{MAX_PARTS, OperatorTransaction as _};

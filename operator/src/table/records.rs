@@ -4,14 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_sdk_dynamodb::operation::scan::ScanInput;
+use shared::aws::from_sdk_error;
 use shared::clock::Timestamp;
 use shared::error::Error;
 use shared::model::{
     CustomerAssociation, Invalid, Organization, OrganizationId, PasswordHash, RateLimit, User, UserId,
 };
-use shared::table::storage::{
-    Item, KEY_ATTRIBUTES, Key, KeyKind, PageStart, from_sdk_error, timestamp_from_text,
-};
+use shared::table::storage::{Item, KEY_ATTRIBUTES, Key, KeyKind, PageStart, timestamp_from_text};
 use shared::table::{
     StoredSigningKeys, credentials, customer_associations, email_claims, memberships, organizations,
     rate_limit, signing_keys, users,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableInput;
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use shared::aws::CallObserver;
 use shared::clock::{Clock, Timestamp};
-use shared::table::storage::CallObserver;
 
 use super::OperatorTable;
 

@@ -1,19 +1,21 @@
 //! The keys that verify signatures, and where they come from.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use futures_util::FutureExt as _;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::verified_tokens::VerifiedTokens;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::error::Error;
+use crate::refreshed::Refreshed;
 use crate::table::Table;
 
 /// The sizes of an RSA modulus: from RFC 7518, section 3.3, to what *ring* verifies, in bits.
@@ -22,8 +24,6 @@ const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 const RSA_EXPONENTS: RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The least size of an HS256 key (RFC 7518, section 3.2), in bytes.
 const MIN_HMAC_BYTES: usize = 32;
-/// The minimum time between two reads of the keys, whether an unknown `kid` or a failed read causes the second.
-const REREAD_COOL_DOWN: Duration = Duration::from_secs(10);
 
 /// A set of keys, each with the one algorithm that it is for.
 #[derive(Debug, Default)]
@@ -306,48 +306,37 @@ fn algorithm(
 }
 
 /// Where the keys come from.
-pub struct SigningKeySource {
-    clock: Clock,
-    max_age: Duration,
-    /// `None` if the keys are a setting and never change.
-    table: Option<Table>,
-    known: RwLock<Known>,
-    /// Held while the item is read, so that many requests cause one read.
-    reading: tokio::sync::Mutex<()>,
+pub struct SigningKeySource(Source);
+
+enum Source {
+    /// A setting, which never changes.
+    Setting(Arc<SigningKeys>),
+    /// The table's signing-keys item.
+    Table(Box<TableKeys>),
 }
 
-#[derive(Clone)]
-struct Known {
-    keys: Arc<SigningKeys>,
-    /// When the keys were last read; `None` if they never were.
-    read_at: Option<Timestamp>,
-    /// When a read was last tried.
-    tried_at: Option<Timestamp>,
+struct TableKeys {
+    table: Table,
+    clock: Clock,
+    keys: Refreshed<SigningKeys>,
 }
 
 impl SigningKeySource {
     /// Keys from a setting.
     #[must_use]
-    pub fn inline(keys: SigningKeys, clock: Clock) -> Self {
-        Self::new(None, Known { keys: Arc::new(keys), read_at: None, tried_at: None }, Duration::MAX, clock)
+    pub fn inline(keys: SigningKeys) -> Self {
+        Self(Source::Setting(Arc::new(keys)))
     }
 
     /// The keys of the table's signing-keys item, read again when older than `max_age`.
     #[must_use]
     pub fn table(table: Table, max_age: Duration, clock: Clock) -> Self {
-        Self::new(Some(table), Known { keys: Arc::default(), read_at: None, tried_at: None }, max_age, clock)
-    }
-
-    fn new(table: Option<Table>, known: Known, max_age: Duration, clock: Clock) -> Self {
-        Self { clock, max_age, table, known: RwLock::new(known), reading: tokio::sync::Mutex::default() }
+        let keys = Refreshed::new("the signing keys", max_age, clock.clone());
+        Self(Source::Table(Box::new(TableKeys { table, clock, keys })))
     }
 
     pub(super) fn reads_table(&self) -> bool {
-        self.table.is_some()
-    }
-
-    fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+        matches!(self.0, Source::Table(_))
     }
 
     /// The keys, fresh enough for a token whose header names the key `id`.
@@ -356,64 +345,37 @@ impl SigningKeySource {
     /// [`crate::error::ErrorKind::Unavailable`] if no keys are known and none can be read. If old
     /// keys cannot be read again, they stay valid, so that a table that is down stops nobody here.
     pub async fn keys_for(&self, id: Option<&str>) -> Result<Arc<SigningKeys>, Error> {
-        let known = self.known();
-        // A request that misses a key waits for a read that is under way, which may bring the key.
-        let complete = self.table.is_none() || known.keys.knows(id);
-        if complete && !self.must_read(&known, id) {
-            return Ok(known.keys);
+        match &self.0 {
+            Source::Setting(keys) => Ok(keys.clone()),
+            Source::Table(table) => table.keys.get(|keys| keys.knows(id), || table.read().boxed()).await,
         }
-        let _reading = self.reading.lock().await;
-        let known = self.known();
-        if !self.must_read(&known, id) {
-            return Ok(known.keys);
-        }
-        match self.read().await {
-            Ok(keys) => Ok(keys),
-            Err(error) if known.read_at.is_none() => Err(error),
-            Err(error) => {
-                tracing::warn!(cause = error.log(), "the signing keys could not be read again");
-                Ok(known.keys)
-            }
-        }
-    }
-
-    fn must_read(&self, known: &Known, id: Option<&str>) -> bool {
-        if self.table.is_none() {
-            return false;
-        }
-        let Some(read_at) = known.read_at else { return true };
-        let now = self.clock.now();
-        let cooling = known.tried_at.is_some_and(|tried_at| now.since(tried_at) < REREAD_COOL_DOWN);
-        !cooling && (now.since(read_at) >= self.max_age || !known.keys.knows(id))
     }
 
     /// Reads the keys from the table, even if some are known.
     pub(crate) async fn read(&self) -> Result<Arc<SigningKeys>, Error> {
-        let Some(table) = &self.table else {
-            return Ok(self.known().keys);
-        };
-        let tried_at = Some(self.clock.now());
-        self.known.write().unwrap_or_else(PoisonError::into_inner).tried_at = tried_at;
-        let stored = table.signing_keys().await?;
+        match &self.0 {
+            Source::Setting(keys) => Ok(keys.clone()),
+            Source::Table(table) => table.keys.refresh(table.read().boxed()).await,
+        }
+    }
+}
+
+impl TableKeys {
+    async fn read(&self) -> Result<SigningKeys, Error> {
+        let stored = self.table.signing_keys().await?;
         let stored = stored.ok_or_else(|| Error::unavailable("the table holds no signing keys yet"))?;
         let age = self.clock.now().since(stored.fetched_at).as_secs();
         tracing::info!(signing_keys_age_seconds = age, "read the signing keys");
-        let keys = SigningKeys::parse_stored(&stored.jwks)
-            .map_err(|why| Error::defect(format!("the table's signing-keys item {why}")))?;
-        let keys = Arc::new(keys);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) =
-            Known { keys: keys.clone(), read_at: tried_at, tried_at };
-        Ok(keys)
+        SigningKeys::parse_stored(&stored.jwks)
+            .map_err(|why| Error::defect(format!("the table's signing-keys item {why}")))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
     use serde_json::json;
 
     use super::*;
-    use crate::table::unreachable_table;
 
     const fn point(first: u8, middle: u8, last: u8) -> [u8; 32] {
         let mut point = [middle; 32];
@@ -490,23 +452,5 @@ mod tests {
         for point in others {
             assert_eq!(check_bytes(Algorithm::EdDSA, &point), Ok(()), "{point:x?}");
         }
-    }
-
-    #[tokio::test]
-    async fn while_keys_are_read_only_an_unknown_key_waits() {
-        let jwk =
-            json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(point(2, 3, 4)), "kid": "known" });
-        let keys = SigningKeys::parse_inline(&json!({ "keys": [jwk] }).to_string()).unwrap();
-        let (clock, _) = Clock::manual(Timestamp::from_millis(1_767_323_045_000));
-        let now = Some(clock.now());
-        let known = Known { keys: Arc::new(keys), read_at: now, tried_at: now };
-        let source = SigningKeySource::new(Some(unreachable_table()), known, Duration::from_mins(5), clock);
-
-        let reading = source.reading.lock().await;
-        assert!(source.keys_for(Some("known")).now_or_never().is_some());
-        assert!(source.keys_for(None).now_or_never().is_some());
-        assert!(source.keys_for(Some("unknown")).now_or_never().is_none());
-        drop(reading);
-        assert!(source.keys_for(Some("unknown")).now_or_never().is_some());
     }
 }

@@ -21,7 +21,5 @@ pub mod users;
 pub use accounts::{CreateOutcome, Registration};
 pub use memberships::{JoinOutcome, NewMembership};
 pub use rate_limit::RateLimiter;
-#[cfg(test)]
-pub(crate) use rate_limit::tests::unreachable_table;
 pub use signing_keys::StoredSigningKeys;
 pub use storage::{Table, timestamp_from_text, timestamp_to_text};

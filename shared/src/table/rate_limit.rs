@@ -18,7 +18,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, ThrottlingReason,
 };
 
-use super::storage::{Item, Key, KeyKind, TTL_ATTRIBUTE, Table, from_sdk_error};
+use super::storage::{Item, Key, KeyKind, TTL_ATTRIBUTE, Table};
+use crate::aws::from_sdk_error;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind, UNAVAILABLE_RETRY_AFTER};
 use crate::model::{ClientAddress, Quota, RateLimit};
@@ -193,17 +194,19 @@ pub fn times(item: &Item, limit: u16) -> Result<Vec<Timestamp>, Error> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use aws_sdk_dynamodb::config::endpoint::Params;
     use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 
-    use super::super::storage::{Client, ClientSettings, http_client};
+    use super::super::storage::http_client;
     use super::*;
+    use crate::aws::{Client, ClientSettings, Service};
     use crate::http_client::TrustedRoots;
 
     /// A table that every call fails to reach.
-    pub(crate) fn unreachable_table() -> Table {
+    fn unreachable_table() -> Table {
         let client = Client::new(ClientSettings {
+            service: Service::DynamoDb,
             endpoint: Params::builder().endpoint("http://127.0.0.1:1"),
             region: None,
             credentials: SharedCredentialsProvider::new(Credentials::new("none", "none", None, None, "none")),

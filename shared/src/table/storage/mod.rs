@@ -1,23 +1,17 @@
-//! How items are stored: the DynamoDB client, the table, keys, items, pages and transactions.
+//! How items are stored: the DynamoDB API's operations, the table, keys, items, pages and transactions.
 //!
 //! The files beside this folder use it for requests, the crate `operator` for what looks after a table.
 
-mod client;
-mod errors;
 mod item;
 mod keys;
 mod operations;
 mod page;
-mod signing;
 mod table;
 mod time;
 mod transaction;
 
-pub use client::{CallObserver, Client, ClientSettings, connector_error};
-pub use errors::{from_sdk_error, pause_before};
 pub use item::{Item, NewItem};
 pub use keys::{Condition, KEY_ATTRIBUTES, Key, KeyKind, Range, TTL_ATTRIBUTE};
-pub use operations::{CallError, OperationInput};
 pub use page::{ListBuilder, Page, PageStart};
 pub use table::{Table, http_client, trusted_roots};
 pub use time::{

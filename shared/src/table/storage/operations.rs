@@ -1,45 +1,32 @@
 //! The operations of the DynamoDB API, each with the SDK's own serializer and deserializer.
 
-use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::{ConfigBag, FrozenLayer, RuntimePlugin as _};
-use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BoxError, SdkError};
 use aws_sdk_dynamodb::operation;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::ser_de::{
     DeserializeResponse as _, SerializeRequest as _, SharedRequestSerializer, SharedResponseDeserializer,
 };
 use bytes::Bytes;
-use http::HeaderMap;
 
-/// The input of an operation; it determines the operation.
-pub trait OperationInput: Debug + Send + Sync + Sized + 'static {
-    /// The operation's name, such as `GetItem`.
-    const OPERATION: &'static str;
-    /// What a successful call returns.
-    type Output: Debug + Send + Sync + 'static;
-    /// What a refused call returns.
-    type Error: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static;
+use crate::aws::{CallError, OperationInput, SerializedCall};
 
-    /// The SDK's configuration of the operation: it holds the serializer and the deserializer.
-    fn configuration() -> Option<&'static FrozenLayer>;
-}
+/// The SDK's configuration of an operation: it holds the serializer and the deserializer.
+type Configuration = Option<&'static FrozenLayer>;
 
-/// The error of a call.
-pub type CallError<Input> = SdkError<<Input as OperationInput>::Error, HttpResponse>;
-
-/// A call as it is sent, without address and signature.
-pub(super) struct SerializedCall {
-    /// What the serializer sets: `Content-Type`, `Content-Length` and `X-Amz-Target`.
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+trait Configured {
+    fn configuration() -> Configuration;
 }
 
 /// Writes a call.
-pub(super) fn serialize<Call: OperationInput>(input: Call) -> Result<SerializedCall, BoxError> {
-    let serializer = Call::configuration().and_then(|layer| layer.load::<SharedRequestSerializer>());
+fn serialize<Call: OperationInput>(
+    input: Call,
+    configuration: Configuration,
+) -> Result<SerializedCall, BoxError> {
+    let serializer = configuration.and_then(|layer| layer.load::<SharedRequestSerializer>());
     let serializer = serializer.ok_or("the SDK's serializer is not where it was")?;
     let request = serializer.serialize_input(Input::erase(input), &mut ConfigBag::base())?;
     let (head, body) = request.try_into_http1x()?.into_parts();
@@ -49,10 +36,11 @@ pub(super) fn serialize<Call: OperationInput>(input: Call) -> Result<SerializedC
 
 /// Reads an answer.
 #[expect(clippy::result_large_err, reason = "the type is the SDK's, and errors are rare")]
-pub(super) fn deserialize<Call: OperationInput>(
+fn deserialize<Call: OperationInput>(
     answer: HttpResponse,
+    configuration: Configuration,
 ) -> Result<Call::Output, CallError<Call>> {
-    let deserializer = Call::configuration().and_then(|layer| layer.load::<SharedResponseDeserializer>());
+    let deserializer = configuration.and_then(|layer| layer.load::<SharedResponseDeserializer>());
     let Some(deserializer) = deserializer else {
         return Err(SdkError::response_error("the SDK's deserializer is not where it was", answer));
     };
@@ -78,7 +66,17 @@ macro_rules! operations {
             type Output = operation::$module::$output;
             type Error = operation::$module::$error;
 
-            fn configuration() -> Option<&'static FrozenLayer> {
+            fn serialize(self) -> Result<SerializedCall, BoxError> {
+                serialize(self, Self::configuration())
+            }
+
+            fn deserialize(answer: HttpResponse) -> Result<Self::Output, CallError<Self>> {
+                deserialize::<Self>(answer, Self::configuration())
+            }
+        }
+
+        impl Configured for operation::$module::$input {
+            fn configuration() -> Configuration {
                 static LAYER: LazyLock<Option<FrozenLayer>> =
                     LazyLock::new(|| operation::$module::$operation::new().config());
                 LAYER.as_ref()
@@ -117,14 +115,14 @@ operations! {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::error::BuildError;
+    use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata as _};
 
     use super::*;
 
     /// Writes a call without parameters and reads two answers: what is wrong, if something is.
     #[expect(clippy::result_large_err, reason = "the type is the SDK's")]
     pub(super) fn defect<Call: OperationInput>(input: Result<Call, BuildError>) -> Option<String> {
-        let call = match input.map_err(BoxError::from).and_then(serialize) {
+        let call = match input.map_err(BoxError::from).and_then(Call::serialize) {
             Ok(call) => call,
             Err(error) => return Some(error.to_string()),
         };
@@ -136,7 +134,7 @@ mod tests {
             return Some(format!("{:?}", call.headers));
         }
         let answer = |status: u16, body: &'static str| {
-            deserialize::<Call>(HttpResponse::new(status.try_into().unwrap(), body.into()))
+            Call::deserialize(HttpResponse::new(status.try_into().unwrap(), body.into()))
         };
         if let Err(error) = answer(200, "{}") {
             return Some(format!("{error:?}"));

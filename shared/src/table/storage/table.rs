@@ -12,11 +12,10 @@ use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
-use super::client::{Client, ClientSettings};
-use super::errors;
 use super::item::{Item, NewItem};
 use super::keys::{Key, Range};
 use super::page::{Page, PageStart};
+use crate::aws::{Client, ClientSettings, Service, from_sdk_error, pause_before};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::http_client::{HttpClient, Proxies, TrustedRoots};
@@ -64,6 +63,7 @@ impl Table {
             .set_use_fips(flag("AWS_USE_FIPS_ENDPOINT")?)
             .set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT")?);
         let client = Client::new(ClientSettings {
+            service: Service::DynamoDb,
             endpoint,
             region,
             credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
@@ -92,8 +92,7 @@ impl Table {
             .set_key(Some(key.into_attributes()))
             .consistent_read(true)
             .build();
-        let output =
-            self.client.call(input).await.map_err(|error| errors::from_sdk_error("GetItem", &error))?;
+        let output = self.client.call(input).await.map_err(|error| from_sdk_error("GetItem", &error))?;
         Ok(output.item.map(|attributes| Item::new(kind, attributes)))
     }
 
@@ -115,7 +114,7 @@ impl Table {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(errors::from_sdk_error("PutItem", &error)),
+                _ => Err(from_sdk_error("PutItem", &error)),
             },
         }
     }
@@ -137,7 +136,7 @@ impl Table {
         let mut keys = batch.iter().cloned().map(Key::into_attributes).collect::<Vec<_>>();
         for round in 0..MAX_BATCH_ROUNDS {
             if round > 0 {
-                tokio::time::sleep(errors::pause_before(round)).await;
+                tokio::time::sleep(pause_before(round)).await;
             }
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(keys))
@@ -145,11 +144,8 @@ impl Table {
                 .build()
                 .map_err(|error| Error::defect(format!("BatchGetItem was not built: {error}")))?;
             let input = BatchGetItemInput::builder().request_items(&self.name, request).build();
-            let output = self
-                .client
-                .call(input)
-                .await
-                .map_err(|error| errors::from_sdk_error("BatchGetItem", &error))?;
+            let output =
+                self.client.call(input).await.map_err(|error| from_sdk_error("BatchGetItem", &error))?;
             for attributes in output.responses.into_iter().flatten().flat_map(|(_, found)| found) {
                 items.push(Item::with_key(attributes)?);
             }
@@ -174,8 +170,7 @@ impl Table {
             .consistent_read(true)
             .set_exclusive_start_key(start)
             .build();
-        let output =
-            self.client.call(input).await.map_err(|error| errors::from_sdk_error("Query", &error))?;
+        let output = self.client.call(input).await.map_err(|error| from_sdk_error("Query", &error))?;
         let items = output.items.into_iter().flatten().map(Item::with_key).collect::<Result<_, _>>()?;
         Ok(Page { items, next: output.last_evaluated_key })
     }

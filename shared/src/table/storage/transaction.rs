@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 
+use super::Table;
 use super::item::{Item, NewItem};
 use super::keys::{Condition, Key, KeyKind};
-use super::{Table, errors};
+use crate::aws::{from_sdk_error, pause_before};
 use crate::error::Error;
 
 /// How often a transaction is tried if others conflict with it.
@@ -141,7 +142,7 @@ impl Transaction {
             parts.map_err(|error| Error::defect(format!("TransactWriteItems was not built: {error}")))?;
         for round in 0..MAX_CONFLICT_ROUNDS {
             if round > 0 {
-                tokio::time::sleep(errors::pause_before(round)).await;
+                tokio::time::sleep(pause_before(round)).await;
             }
             let input = TransactWriteItemsInput::builder()
                 .set_transact_items(Some(parts.clone()))
@@ -158,7 +159,7 @@ impl Transaction {
                 }
                 // Another transaction has used our token: nothing of this one was written.
                 Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {}
-                _ => return Err(errors::from_sdk_error("TransactWriteItems", &error)),
+                _ => return Err(from_sdk_error("TransactWriteItems", &error)),
             }
         }
         Err(Error::unavailable("TransactWriteItems met another transaction, round after round"))

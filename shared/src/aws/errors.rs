@@ -1,4 +1,4 @@
-//! The errors of a call to the table.
+//! The errors of a call.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use crate::error::Error;
 
 /// The error codes which say that our request was wrong: defects. Every other error that the caller does not handle
-/// means that the table could not be used: unavailable.
+/// means that the service could not be used: unavailable.
 const DEFECTS: &[&str] = &[
     "ValidationException",
     "SerializationException",

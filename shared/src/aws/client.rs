@@ -1,6 +1,6 @@
-//! The client of the DynamoDB API: sends a call, with its retries and time-outs.
+//! The client of an API: sends a call, with its retries and time-outs.
 //!
-//! It takes from the SDK how calls are written and answers read, the endpoint rules and the signatures, and sends
+//! It takes from the SDK how calls to DynamoDB are written and answers read, the endpoint rules and the signatures, and sends
 //! requests with our own [`HttpClient`]. The SDK's own client makes the same calls, but for each it takes about as much
 //! time as everything else in a request together (docs/performance.md).
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, ParamsBuilder, ResolveEndpoint as _};
+use aws_sdk_dynamodb::config::endpoint::ParamsBuilder;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_dynamodb::error::{BoxError, BuildError, ConnectorError, ProvideErrorMetadata as _, SdkError};
@@ -18,7 +18,8 @@ use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
 use super::errors::pause_before;
-use super::operations::{CallError, OperationInput, SerializedCall, deserialize, serialize};
+use super::operation::{CallError, OperationInput, SerializedCall};
+use super::service::{Endpoint, Service};
 use super::signing::Signer;
 use crate::http_client::{HttpClient, HttpClientError};
 
@@ -65,8 +66,10 @@ const SIGNATURE_REFUSED: &[&str] = &[
     "SignatureDoesNotMatch",
 ];
 
-/// How to reach a DynamoDB API.
+/// How to reach an API.
 pub struct ClientSettings {
+    /// Whose API it is.
+    pub service: Service,
     /// What the SDK's endpoint rules go by, except for the account, which the credentials name.
     pub endpoint: ParamsBuilder,
     /// The region, for the signature. Without it every call fails, unless the endpoint rules name one.
@@ -89,7 +92,7 @@ pub trait CallObserver: Send + Sync {
     }
 }
 
-/// A client of the DynamoDB API. A clone shares connections, credentials and retry budget.
+/// A client of an API. A clone shares connections, credentials and retry budget.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -121,17 +124,12 @@ impl Server {
     ) -> Result<Self, BoxError> {
         let account = credentials.account_id().map(|id| id.as_str().to_owned());
         let parameters = settings.endpoint.clone().set_account_id(account).build()?;
-        // It is ready at once: the rules are compiled in.
-        let endpoint =
-            futures_util::FutureExt::now_or_never(DefaultResolver::new().resolve_endpoint(&parameters));
-        let endpoint = endpoint.ok_or("the endpoint rules did not answer")??;
-        let uri: Uri = format!("{}/", endpoint.url().trim_end_matches('/')).parse()?;
+        let Endpoint { url, signing_region } = settings.service.endpoint(&parameters)?;
+        let uri: Uri = format!("{}/", url.trim_end_matches('/')).parse()?;
         let host = uri.authority().ok_or("the endpoint has no host")?.as_str().try_into()?;
-        let region =
-            endpoint.auth_schemes().iter().find_map(|scheme| scheme.get("signingRegion")?.as_string());
-        let region =
-            region.map(str::to_owned).or_else(|| settings.region.clone()).ok_or("no region is set")?;
-        Ok(Self { uri, host, signer: Signer::new(credentials, region) })
+        let region = signing_region.or_else(|| settings.region.clone()).ok_or("no region is set")?;
+        let signer = Signer::new(credentials, region, settings.service.signing_name());
+        Ok(Self { uri, host, signer })
     }
 
     fn expires_before(&self, time: SystemTime) -> bool {
@@ -151,6 +149,21 @@ impl Client {
             clock_skew_millis: AtomicI64::new(0),
         };
         Self { shared: Arc::new(shared), attempt_timeout: ATTEMPT_TIMEOUT, observer: None }
+    }
+
+    /// A client of another service, as the same user over the same HTTP client: of the region's endpoint or, if it is
+    /// given, of this one.
+    #[must_use]
+    pub fn for_service(&self, service: Service, endpoint_url: Option<String>) -> Self {
+        let ClientSettings { endpoint, region, credentials, http_client, .. } = &self.shared.settings;
+        let other = Self::new(ClientSettings {
+            service,
+            endpoint: endpoint.clone().set_endpoint(endpoint_url),
+            region: region.clone(),
+            credentials: credentials.clone(),
+            http_client: http_client.clone(),
+        });
+        Self { observer: self.observer.clone(), ..other }
     }
 
     /// The same client with another time-out per attempt.
@@ -174,8 +187,8 @@ impl Client {
         &self,
         input: Result<Call, BuildError>,
     ) -> Result<Call::Output, CallError<Call>> {
-        let call = serialize(input.map_err(SdkError::construction_failure)?)
-            .map_err(SdkError::construction_failure)?;
+        let input = input.map_err(SdkError::construction_failure)?;
+        let call = input.serialize().map_err(SdkError::construction_failure)?;
         let (mut attempt, mut cost) = (1, 0);
         loop {
             let error = match self.attempt::<Call>(&call).await {
@@ -204,7 +217,7 @@ impl Client {
         call: &SerializedCall,
     ) -> Result<Call::Output, CallError<Call>> {
         let answer = tokio::time::timeout(self.attempt_timeout, self.send(Call::OPERATION, call)).await;
-        deserialize::<Call>(answer.map_err(SdkError::timeout_error)?.map_err(SdkError::dispatch_failure)?)
+        Call::deserialize(answer.map_err(SdkError::timeout_error)?.map_err(SdkError::dispatch_failure)?)
     }
 
     async fn send(&self, operation: &str, call: &SerializedCall) -> Result<HttpResponse, ConnectorError> {
@@ -325,11 +338,13 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::aws::from_sdk_error;
     use crate::http_client::TrustedRoots;
-    use crate::table::storage::{from_sdk_error, http_client};
+    use crate::table::storage::http_client;
 
     fn client(endpoint: ParamsBuilder, credentials: impl ProvideCredentials + 'static) -> Client {
         Client::new(ClientSettings {
+            service: Service::DynamoDb,
             endpoint,
             region: Some("eu-west-1".to_owned()),
             credentials: SharedCredentialsProvider::new(credentials),
@@ -371,6 +386,37 @@ mod tests {
         let both = in_region().use_fips(true).endpoint("http://localhost:8000");
         let error = client(both, credentials()).server().await.err().unwrap();
         assert!(error.to_string().contains("FIPS and custom endpoint"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn secrets_manager_answers_beside_dynamodb() {
+        let in_region = |region: &str| Params::builder().region(region);
+        let own = Some("http://localhost:8001".to_owned());
+        for (endpoint, own, due) in [
+            (in_region("eu-west-1"), None, "https://secretsmanager.eu-west-1.amazonaws.com/"),
+            // The table's own endpoint is not that of another service.
+            (
+                in_region("eu-west-1").endpoint("http://localhost:8000"),
+                None,
+                "https://secretsmanager.eu-west-1.amazonaws.com/",
+            ),
+            (in_region("eu-west-1"), own, "http://localhost:8001/"),
+            (
+                in_region("eu-west-1").use_fips(true),
+                None,
+                "https://secretsmanager-fips.eu-west-1.amazonaws.com/",
+            ),
+            (
+                in_region("us-gov-west-1").use_fips(true),
+                None,
+                "https://secretsmanager-fips.us-gov-west-1.amazonaws.com/",
+            ),
+            (in_region("eu-west-1").use_dual_stack(true), None, "https://secretsmanager.eu-west-1.api.aws/"),
+            (in_region("cn-north-1"), None, "https://secretsmanager.cn-north-1.amazonaws.com.cn/"),
+        ] {
+            let client = client(endpoint, credentials()).for_service(Service::SecretsManager, own);
+            assert_eq!(client.server().await.unwrap().uri, due);
+        }
     }
 
     #[tokio::test]

@@ -17,14 +17,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-/// The name of the service in the scope of a signature.
-const SERVICE: &str = "dynamodb";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// What a path keeps as it is when it is encoded for the signature.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Signs with one user's credentials in one region.
+/// Signs with one user's credentials for one service in one region.
 pub(super) struct Signer {
     credentials: Credentials,
     region: String,
@@ -40,8 +38,9 @@ struct DayKey {
 }
 
 impl Signer {
-    pub(super) fn new(credentials: Credentials, region: String) -> Self {
-        Self { credentials, region, service: SERVICE, key: Mutex::default() }
+    /// `service` is the service's name in the scope of a signature.
+    pub(super) fn new(credentials: Credentials, region: String, service: &'static str) -> Self {
+        Self { credentials, region, service, key: Mutex::default() }
     }
 
     /// The credentials.
@@ -121,11 +120,12 @@ mod tests {
 
     /// 2015-08-30T12:36:00Z, the time of AWS's vectors.
     const TIME: Duration = Duration::from_mins(24_015_636);
+    const SERVICE: &str = "dynamodb";
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
     fn signer(token: Option<&str>, service: &'static str) -> Signer {
         let credentials = Credentials::new("AKIDEXAMPLE", SECRET, token.map(str::to_owned), None, "test");
-        Signer { service, ..Signer::new(credentials, "us-east-1".to_owned()) }
+        Signer::new(credentials, "us-east-1".to_owned(), service)
     }
 
     fn signed(signer: &Signer, request: http::request::Builder, body: &str, time: Duration) -> Request<()> {
