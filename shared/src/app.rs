@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::{SigningKeySource, TokenSettings, TokenVerifier};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
+use crate::front::{Front, FrontSettings};
 use crate::model::{Password, PasswordHash, PasswordHasher, RateLimit, UserId};
 use crate::settings::{SettingsError, SettingsReader};
 use crate::table::{RateLimiter, Table};
@@ -19,6 +20,8 @@ pub struct App {
     pub table: Table,
     /// Admits requests to the public endpoint.
     pub exists_limiter: RateLimiter,
+    /// Lets requests in, and knows the client's address.
+    pub front: Front,
     tokens: Option<TokenVerifier>,
     password_hasher: Arc<PasswordHasher>,
     /// As many hashes at once as there are processors: more would take their memory and be no faster.
@@ -32,12 +35,13 @@ impl App {
     pub fn new(settings: AppSettings, table: Table, clock: Clock) -> Self {
         let tokens = settings.tokens.map(|tokens| {
             let keys = match tokens.signing_keys {
-                Some(keys) => SigningKeySource::inline(keys, clock.clone()),
+                Some(keys) => SigningKeySource::inline(keys),
                 None => SigningKeySource::table(table.clone(), tokens.signing_keys_max_age, clock.clone()),
             };
             TokenVerifier::new(keys, tokens.rules, clock.clone())
         });
         Self {
+            front: Front::new(settings.front, table.client(), clock.clone()),
             exists_limiter: RateLimiter::new(table.clone(), settings.exists_limit, clock.clone()),
             password_hasher: Arc::new(settings.password_hasher),
             hashes: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
@@ -48,8 +52,15 @@ impl App {
     }
 
     /// Does before the first request what can be done before it: reads the signing keys, which
-    /// opens the connection to the table. A failure is left for the first request to meet.
+    /// opens the connection to the table, and the front's secrets. A failure is left for the first request to meet.
     pub async fn warm_up(&self) {
+        let ((), front) = tokio::join!(self.warm_up_table(), self.front.warm_up());
+        if let Err(error) = front {
+            tracing::warn!(cause = error.log(), "the front's secrets could not be read at start-up");
+        }
+    }
+
+    async fn warm_up_table(&self) {
         // Each function reads what it may read anyway.
         let done = match &self.tokens {
             Some(tokens) if tokens.reads_table() => tokens.warm_up().await,
@@ -100,6 +111,8 @@ pub struct AppSettings {
     pub password_hasher: PasswordHasher,
     /// `EXISTS_LIMIT_REQUESTS`, `EXISTS_LIMIT_WINDOW_SECONDS`: see [`RateLimit::read_exists`].
     pub exists_limit: RateLimit,
+    /// What stands in front of the functions; `None` if API Gateway does alone. See [`FrontSettings`].
+    pub front: Option<FrontSettings>,
 }
 
 impl AppSettings {
@@ -114,6 +127,7 @@ impl AppSettings {
         let tokens = takes_tokens.then(|| TokenSettings::read(&mut reader));
         let password_hasher = PasswordHasher::read(&mut reader);
         let exists_limit = RateLimit::read_exists(&mut reader);
+        let front = FrontSettings::read(&mut reader);
         let tokens_are_complete = tokens.as_ref().is_none_or(Option::is_some);
         let settings = table_name.zip(password_hasher).filter(|_| tokens_are_complete);
         reader.finish(settings.map(|(table_name, password_hasher)| Self {
@@ -121,6 +135,7 @@ impl AppSettings {
             tokens: tokens.flatten(),
             password_hasher,
             exists_limit,
+            front,
         }))
     }
 }

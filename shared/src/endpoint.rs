@@ -98,10 +98,11 @@ impl Endpoint {
         request: &Request,
         admission: &mut Admission,
     ) -> Result<Response, Error> {
+        let visitor = app.front.admit(request).await?;
         match self.access {
             Access::Public(handler) => handler(app, request).await,
             Access::RateLimited(handler) => {
-                let (left, admitted) = app.exists_limiter.admit(request.client_address()?).await;
+                let (left, admitted) = app.exists_limiter.admit(visitor.address()?).await;
                 admission.quota = Some(left);
                 admitted?;
                 handler(app, request).await

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     TokenInvalid,
     /// The token counts and does not carry the role.
     RoleMissing,
+    /// The request did not come through the front that everybody must come through.
+    NotThroughFront,
     /// There is no such record for this caller.
     NotFound,
     /// The body is larger than this many bytes.

@@ -2,7 +2,7 @@
 //! their own and name an [`Endpoint`] each.
 //!
 //! A request flows one way: [`lambda`] runs the function, the [`door`] makes the event harmless for
-//! `lambda_http`, [`endpoint`] admits the request with [`auth`], and a handler parses it into the types of
+//! `lambda_http`, [`endpoint`] admits the request with [`front`] and [`auth`], and a handler parses it into the types of
 //! [`model`], uses the [`table`] and answers through [`http`].
 //!
 //! To read it in that order, begin with [`endpoint::respond`], the way of every request; then any handler,
@@ -15,10 +15,12 @@
 
 pub mod app;
 pub mod auth;
+pub mod aws;
 pub mod clock;
 pub mod door;
 pub mod endpoint;
 pub mod error;
+pub mod front;
 pub mod http;
 pub mod http_client;
 pub mod lambda;
@@ -26,6 +28,7 @@ pub mod lambda;
 #[cfg(target_os = "linux")]
 mod memory;
 pub mod model;
+pub mod refreshed;
 pub mod settings;
 pub mod table;
 pub mod telemetry;

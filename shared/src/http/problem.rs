@@ -36,7 +36,7 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
     let (status, r#type, title) = match error.kind() {
         ErrorKind::Invalid(_) => (400, rfc9110!("15.5.1"), "One or more validation errors occurred"),
         ErrorKind::TokenMissing | ErrorKind::TokenInvalid => (401, rfc9110!("15.5.2"), "Unauthorized"),
-        ErrorKind::RoleMissing => (403, rfc9110!("15.5.4"), "Forbidden"),
+        ErrorKind::RoleMissing | ErrorKind::NotThroughFront => (403, rfc9110!("15.5.4"), "Forbidden"),
         ErrorKind::NotFound => (404, rfc9110!("15.5.5"), "Not Found"),
         ErrorKind::BodyTooLarge { .. } => (413, rfc9110!("15.5.14"), "Content Too Large"),
         ErrorKind::MediaTypeUnsupported => (415, rfc9110!("15.5.16"), "Unsupported Media Type"),
@@ -60,6 +60,7 @@ pub(crate) fn response(error: &Error, request_id: &str) -> Response {
         ErrorKind::TokenInvalid => {
             Some("The access token is not accepted. Get a new one and send the request again.".into())
         }
+        ErrorKind::NotThroughFront => Some("Send the request to the API's public address.".into()),
         // The same for a record that is not there and for one of another organization.
         ErrorKind::NotFound => Some(
             "Nothing was found. Check the ids in the request, and that the access token is for the right user and \
@@ -125,7 +126,7 @@ mod tests {
         let retry_after = Duration::from_millis(1500);
         let bearer = |value| Some((WWW_AUTHENTICATE, value));
         let retry = |seconds| Some((RETRY_AFTER, seconds));
-        let cases: [(ErrorKind, u16, Option<&str>, Option<(HeaderName, &str)>); 13] = [
+        let cases: [(ErrorKind, u16, Option<&str>, Option<(HeaderName, &str)>); 14] = [
             (ErrorKind::Invalid(errors), 400, None, None),
             (ErrorKind::TokenMissing, 401, Some("Send an access token"), bearer("Bearer")),
             (
@@ -135,6 +136,7 @@ mod tests {
                 bearer("Bearer error=\"invalid_token\""),
             ),
             (ErrorKind::RoleMissing, 403, None, bearer("Bearer error=\"insufficient_scope\"")),
+            (ErrorKind::NotThroughFront, 403, Some("Send the request to the API's public address."), None),
             (ErrorKind::NotFound, 404, Some("Nothing was found."), None),
             (ErrorKind::BodyTooLarge { limit: 7 }, 413, Some("The body may have at most 7 bytes."), None),
             (ErrorKind::MediaTypeUnsupported, 415, Some("The body must be application/json in UTF-8."), None),

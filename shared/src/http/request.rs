@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::Member;
 use crate::error::{Error, ErrorKind, FieldErrors};
-use crate::model::{ClientAddress, Invalid};
+use crate::model::Invalid;
 
 /// The largest body that is read, in bytes after decoding.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -21,6 +21,7 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 pub struct Request {
     id: String,
     source_ip: Option<String>,
+    headers: HeaderMap,
     authorization: Option<String>,
     content_type: Option<String>,
     raw_query: String,
@@ -75,6 +76,7 @@ impl From<lambda_http::Request> for Request {
                 Some(body) => RawBody::NotBase64(body),
                 None => RawBody::Bytes(Zeroizing::new(body)),
             },
+            headers: parts.headers,
         }
     }
 }
@@ -93,10 +95,14 @@ impl Request {
         &self.id
     }
 
-    /// The client's address as API Gateway saw it; no header can change it.
-    pub fn client_address(&self) -> Result<ClientAddress, Error> {
-        let address = self.source_ip.as_deref().and_then(|address| address.parse().ok());
-        address.ok_or_else(|| Error::defect("the event's sourceIp is no IP address"))
+    /// The address that API Gateway was called from: the client's, or that of a proxy in front. No header can change it.
+    pub(crate) fn source_ip(&self) -> Option<&str> {
+        self.source_ip.as_deref()
+    }
+
+    /// A header's lines, joined with commas.
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<String> {
+        header(&self.headers, name)
     }
 
     /// The `Authorization` header.

@@ -95,7 +95,7 @@ async fn a_member_that_is_null_is_absent() {
 }
 
 /// The event of a row's request, of each kind.
-fn events(
+pub fn events(
     route: &str,
     query: &str,
     bearer: Option<&str>,

@@ -5,7 +5,7 @@ mod check_user_exists;
 pub mod contract;
 mod create_user;
 pub mod document;
-mod door;
+pub mod door;
 pub mod events;
 mod get_customer_association;
 mod get_profile;

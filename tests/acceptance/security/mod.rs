@@ -3,6 +3,7 @@
 mod attacks;
 mod authorization;
 mod browser;
+pub mod front;
 pub mod identity_providers;
 pub mod log;
 pub mod policies;

@@ -476,7 +476,7 @@ async fn no_value_that_holds_a_datum_shows_it_for_debugging() {
 /// but in a type that hides it itself. One that is not here has not been looked at.
 const SHOWN: &str = "About Account AssociateError AudienceClaim ByteBudget ChangeOutcome ClaimNames ClaimPath ClockSkew \
     ConnectionOptions Connector CreateOutcome CustomerAssociation DeleteOutcome DescribedKey Disagreement Error ErrorKind \
-    ExitStatus Failure FieldErrors HttpClientError HttpsClient HttpsUrl ImportOutcome ImportedAccount \
+    ExitStatus Failure FieldErrors GetSecretValue HttpClientError HttpsClient HttpsUrl ImportOutcome ImportedAccount \
     Invalid InvalidOrigin JoinOutcome KeyKind LeaveOutcome ManualClock NewMembership Organization OrganizationSource PasswordHasher \
     PersonalData Phase Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart Refused \
     Registration RepairOutcome RoleNames SettingsError SigningKey SigningKeys Standing StartError \

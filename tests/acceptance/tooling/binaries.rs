@@ -87,7 +87,7 @@ impl RuntimeApi {
     }
 
     /// Waits until so many loops ask for an event at once.
-    async fn until_asked(&mut self, loops: usize) {
+    pub async fn until_asked(&mut self, loops: usize) {
         let asked = self.waiting.wait_for(|waiting| *waiting == loops);
         tokio::time::timeout(Duration::from_mins(1), asked).await.expect("the loops ask").unwrap();
     }
@@ -322,7 +322,8 @@ pub fn not_http() -> Vec<Value> {
     ]
 }
 
-fn usual(world: &World) -> [(&str, &str); 4] {
+/// The settings that every function needs.
+pub fn usual(world: &World) -> [(&str, &str); 4] {
     [
         ("TABLE_NAME", world.table().name()),
         ("TOKEN_ISSUER", users::local::ISSUER),

@@ -227,6 +227,21 @@ async fn nothing_is_wrong_with_a_local_system() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_token_opens_behind_a_front_is_told_without_its_proof() {
+    let clinic = Clinic::open().await;
+    let settings = format!(
+        "TABLE_NAME={}\nTOKEN_ISSUER={}\nTOKEN_AUDIENCE={}\nCLIENT_ADDRESS_HEADER=x-viewer\nFRONT_SECRET_ID=front\n",
+        clinic.world.table().name(),
+        users::local::ISSUER,
+        users::local::AUDIENCE
+    );
+    let file = clinic.file("settings", &settings);
+    let token = clinic.world.bearer("Customer", JANE, ACME);
+    let visit = clinic.visit(&["--settings", &file, "--token-file", "-"], &token).await;
+    visit.assert_one("GET /api/users/profile", "ok opens: 200");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_admins_token_creates_nothing_here() {
     let clinic = Clinic::open().await;
     let before = clinic.world.items().await;
@@ -250,7 +265,14 @@ async fn settings_are_read_as_they_are_and_each_wrong_one_is_named() {
         "# of get-profile\n\nTABLE_NAME={table}\nTOKEN_ISSUER = https://issuer.example/\nTOKEN_AUDIENCE=a\n"
     );
     let around = json!({ "FunctionName": "x", "Environment": { "Variables": right } });
-    for text in [right.to_string(), json!({ "Variables": right }).to_string(), around.to_string(), lines] {
+    let mut behind_a_front = right.clone();
+    behind_a_front["CLIENT_ADDRESS_HEADER"] = "CloudFront-Viewer-Address".into();
+    behind_a_front["FRONT_SECRET_ID"] = "front".into();
+    behind_a_front["AWS_ENDPOINT_URL_DYNAMODB"] = "".into();
+    let variables = json!({ "Variables": right });
+    for text in
+        [right.to_string(), variables.to_string(), around.to_string(), behind_a_front.to_string(), lines]
+    {
         let visit = clinic.visit_with_settings(&text).await;
         visit.assert_one("settings", "ok tokens of https://issuer.example/ with the aud a");
         assert_eq!(visit.status, 0);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use shared::App;
+use shared::app::AppSettings;
 use shared::clock::Clock;
 use shared::table::Table;
 
@@ -141,6 +142,8 @@ impl Patient {
         match (token, config) {
             (None, _) => {}
             (Some(token), Some(config)) => {
+                // The question is what the token opens, not where it came through.
+                let config = AppSettings { front: None, ..config };
                 let app = App::new(config, Table::clone(&self.table), self.clock.clone());
                 token::check(&app, token, report).await;
             }
