@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
 use shared::App;
 use users::local::SigningKey;
 
@@ -23,13 +24,22 @@ pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
 }
 
-/// An event: its file, its function, its token, its query and its body.
+/// An event: its file, what sends it, its function, its token, its query and its body.
 struct Case {
     file: &'static str,
+    sender: Sender,
     function: &'static str,
     token: Token,
     query: &'static str,
     body: Option<Value>,
+}
+
+/// What a function can be called by.
+#[derive(Clone, Copy)]
+enum Sender {
+    HttpApi,
+    FunctionUrl,
+    RestApi,
 }
 
 enum Token {
@@ -47,9 +57,10 @@ fn cases() -> Vec<Case> {
     let admin = || of("Admin", JANE);
     let customer = || of("Customer", JANE);
     let expired = |role| Token::Of { role, user: JANE, expires: 1_767_225_600 };
-    let get = |file, function, token, query| Case { file, function, token, query, body: None };
-    let post =
-        |file, token, body: Value| Case { file, function: "create-user", token, query: "", body: Some(body) };
+    let sent_by =
+        |sender, file, function, token, query| Case { file, sender, function, token, query, body: None };
+    let get = |file, function, token, query| sent_by(Sender::HttpApi, file, function, token, query);
+    let post = |file, token, body: Value| Case { body: Some(body), ..get(file, "create-user", token, "") };
     let new = json!({
         "FirstName": "Grace", "LastName": "Hopper", "Email": "grace@example.com", "Password": "SecurePass123!",
         "PhoneNumber": "561-555-1212",
@@ -61,7 +72,7 @@ fn cases() -> Vec<Case> {
     let right = rows().iter().filter(|row| row.endpoint().name != "create-user").map(|row| {
         let (name, token) = (row.endpoint().name, row.role.map_or(NO_TOKEN, |role| of(role, JANE)));
         let body = (!row.body.is_empty()).then(|| serde_json::from_str(row.body).unwrap());
-        Case { file: name, function: name, token, query: row.query, body }
+        Case { file: name, sender: Sender::HttpApi, function: name, token, query: row.query, body }
     });
     let others = [
         post("create-user", admin(), new.clone()),
@@ -90,13 +101,28 @@ fn cases() -> Vec<Case> {
         get("list-customer-associations-none", "list-customer-associations", admin(), "UserId=kp_nobody"),
         get("list-customer-associations-twice", "list-customer-associations", admin(), "UserId=a&UserId=b"),
         get("list-customer-associations-no-token", "list-customer-associations", NO_TOKEN, "UserId=a"),
+        sent_by(Sender::FunctionUrl, "get-profile-function-url", "get-profile", of("Customer", JANE), ""),
+        sent_by(Sender::RestApi, "get-profile-rest-api", "get-profile", of("Customer", JANE), ""),
+        sent_by(Sender::FunctionUrl, "check-user-exists-function-url", "check-user-exists", NO_TOKEN, JOHN),
+        sent_by(Sender::RestApi, "check-user-exists-rest-api", "check-user-exists", NO_TOKEN, JOHN),
     ];
     right.chain(others).collect()
 }
 
+const JOHN: &str = "Email=john%40example.com";
+
 impl Case {
-    /// The event as API Gateway sends it, in full.
+    /// The event as its sender sends it, in full.
     fn event(&self, key: &SigningKey) -> Value {
+        let event = self.http_api_event(key);
+        match self.sender {
+            Sender::HttpApi => event,
+            Sender::FunctionUrl => function_url_event(event),
+            Sender::RestApi => rest_api_event(&event),
+        }
+    }
+
+    fn http_api_event(&self, key: &SigningKey) -> Value {
         let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == self.function).unwrap();
         let route_key = format!("{} {}", endpoint.method, endpoint.path);
         let mut headers = json!({
@@ -150,6 +176,70 @@ impl Case {
     }
 }
 
+/// The same request at a function's URL (AWS Lambda Developer Guide, "Invoking Lambda function URLs").
+fn function_url_event(mut event: Value) -> Value {
+    let host = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws";
+    let path = event["rawPath"].as_str().unwrap().trim_start_matches("/dev").to_owned();
+    event["headers"]["host"] = host.into();
+    event["rawPath"] = path.clone().into();
+    event["routeKey"] = "$default".into();
+    let context = &mut event["requestContext"];
+    context["accountId"] = "anonymous".into();
+    context["apiId"] = "abcdefghijklmnopqrstuvwxyz012345".into();
+    context["domainPrefix"] = context["apiId"].clone();
+    context["domainName"] = host.into();
+    context["http"]["path"] = path.into();
+    context["requestId"] = "5b8b9a3c-1d2e-4f60-8a7b-0c1d2e3f4a5b".into();
+    context["routeKey"] = "$default".into();
+    context["stage"] = "$default".into();
+    event
+}
+
+/// The same request at a REST API with a Lambda proxy integration (API Gateway Developer Guide, "Set up Lambda proxy
+/// integrations in API Gateway").
+fn rest_api_event(event: &Value) -> Value {
+    let http = &event["requestContext"]["http"];
+    let stage_path = http["path"].as_str().unwrap();
+    let path = stage_path.trim_start_matches("/dev");
+    let mut headers = event["headers"].as_object().unwrap().clone();
+    // A REST API gives the names as the client spells them.
+    for (name, spelled) in
+        [("authorization", "Authorization"), ("host", "Host"), ("user-agent", "User-Agent")]
+    {
+        if let Some(value) = headers.remove(name) {
+            headers.insert(spelled.to_owned(), value);
+        }
+    }
+    let query = event["rawQueryString"].as_str().unwrap();
+    // The parameters, decoded.
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let decoded = |text| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+    let one: Map<_, _> = pairs.map(|(name, value)| (name.to_owned(), decoded(value).into())).collect();
+    let listed = |one: &Map<String, Value>| -> Map<String, Value> {
+        one.iter().map(|(name, value)| (name.clone(), json!([value]))).collect()
+    };
+    let or_null = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { map.into() };
+    json!({
+        "resource": path, "path": path, "httpMethod": http["method"],
+        "multiValueHeaders": listed(&headers), "headers": headers,
+        "multiValueQueryStringParameters": or_null(listed(&one)), "queryStringParameters": or_null(one),
+        "pathParameters": null, "stageVariables": null, "body": null, "isBase64Encoded": false,
+        "requestContext": {
+            "resourceId": "abc123", "resourcePath": path, "httpMethod": http["method"], "path": stage_path,
+            "extendedRequestId": "JKJaXmPLvHcESHA=", "requestId": "0c1d2e3f-4a5b-4c6d-8e7f-5b8b9a3c1d2e",
+            "requestTime": "02/Jan/2026:03:04:05 +0000", "requestTimeEpoch": 1_767_323_045_000_i64,
+            "accountId": "123456789012", "apiId": "abcdefghij", "protocol": "HTTP/1.1", "stage": "dev",
+            "domainPrefix": "abcdefghij", "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+            "identity": {
+                "sourceIp": http["sourceIp"], "userAgent": http["userAgent"], "accessKey": null, "accountId": null,
+                "caller": null, "cognitoAuthenticationProvider": null, "cognitoAuthenticationType": null,
+                "cognitoIdentityId": null, "cognitoIdentityPoolId": null, "principalOrgId": null, "user": null,
+                "userArn": null,
+            },
+        },
+    })
+}
+
 /// The settings under which the events' tokens count.
 fn app(world: &World, key: &SigningKey) -> Arc<App> {
     world.app(&[("SIGNING_KEYS", &key.jwks())])
@@ -164,9 +254,11 @@ pub fn read(path: &Path) -> Value {
 /// All of an event but the signature of its token, which no two times is the same.
 fn unsigned(event: &Value) -> Value {
     let mut event = event.clone();
-    if let Some(token) = event["headers"]["authorization"].as_str() {
-        let message = token.rsplit_once('.').unwrap().0.to_owned();
-        event["headers"]["authorization"] = message.into();
+    for pointer in ["/headers/authorization", "/headers/Authorization", "/multiValueHeaders/Authorization/0"]
+    {
+        if let Some(token) = event.pointer_mut(pointer) {
+            *token = token.as_str().unwrap().rsplit_once('.').unwrap().0.into();
+        }
     }
     event
 }
@@ -193,7 +285,10 @@ async fn each_event_is_answered_as_recorded() {
         let event = read(&event_file);
         assert_eq!(unsigned(&event), unsigned(&due), "{} is old", case.file);
         let endpoint = ENDPOINTS.into_iter().find(|endpoint| endpoint.name == case.function).unwrap();
-        let answer = respond_in_json(endpoint, &app, event, TIME_LEFT).await;
+        let answer = match case.sender {
+            Sender::HttpApi => respond_in_json(endpoint, &app, event, TIME_LEFT).await,
+            _ => users::local::invoke(endpoint, &app, &event, TIME_LEFT).await,
+        };
         if update {
             write(&answer_file, &answer);
         }
