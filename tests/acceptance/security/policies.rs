@@ -15,8 +15,11 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::endpoints::{Row, assert_table, row, rows};
 use crate::harness::{ACME, GLOBEX, JANE, World};
+use crate::security::front::SecretsManager;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
+/// The front's secret, as the template refers to it, in place of its ARN.
+const FRONT_SECRET: &str = "FrontSecret";
 const TABLE: &str = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}";
 
 /// What each function may do, by its name.
@@ -26,6 +29,7 @@ pub struct Policies(BTreeMap<String, Vec<Statement>>);
 #[derive(Clone, Debug)]
 struct Statement {
     action: String,
+    /// Patterns of partition keys; of the front's secret, its one resource.
     leading_keys: Vec<String>,
     attributes: Option<Vec<String>>,
     return_values: Option<String>,
@@ -135,12 +139,11 @@ fn roles_without_table(template: &Yaml) -> Vec<&str> {
 type Grant = (String, String, String);
 
 impl Statement {
-    /// `None` for what is not about the table.
+    /// `None` for what is not about the table or the front's secret.
     fn parse(statement: &Yaml) -> Option<Self> {
-        // `!If [condition, statement, no value]`: X-Ray and the key of the table.
+        // `!If [condition, statement, no value]`: X-Ray, the key of the table and the front's secret.
         if let Some(conditional) = statement.as_vec() {
-            assert_conditional(conditional);
-            return None;
+            return assert_conditional(conditional);
         }
         assert_eq!(statement["Effect"].as_str(), Some("Allow"), "{statement:?}");
         if statement["Sid"].as_str() == Some("WriteLog") {
@@ -191,9 +194,20 @@ impl Statement {
     }
 }
 
-/// Fails if a conditional statement grants more than its condition needs.
-fn assert_conditional(conditional: &[Yaml]) {
+/// Fails if a conditional statement grants more than its condition needs. Gives what its condition grants about the front's
+/// secret.
+fn assert_conditional(conditional: &[Yaml]) -> Option<Statement> {
+    assert_eq!(conditional[2].as_str(), Some("AWS::NoValue"));
     let statement = &conditional[1];
+    if conditional[0].as_str() == Some("HasDistribution") {
+        assert_eq!(statement["Sid"].as_str(), Some("ReadFrontSecret"));
+        assert_eq!(statement["Effect"].as_str(), Some("Allow"));
+        assert_eq!(statement["Resource"].as_str(), Some(FRONT_SECRET), "the one secret: {statement:?}");
+        let action = statement["Action"].as_str().unwrap().to_owned();
+        assert_eq!(action, "secretsmanager:GetSecretValue");
+        let leading_keys = vec![FRONT_SECRET.to_owned()];
+        return Some(Statement { action, leading_keys, attributes: None, return_values: None });
+    }
     let actions: Vec<_> = statement["Action"].as_vec().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
     match (conditional[0].as_str().unwrap(), statement["Sid"].as_str().unwrap()) {
         ("IsTraced", "Trace") => assert_eq!(actions, ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]),
@@ -208,7 +222,7 @@ fn assert_conditional(conditional: &[Yaml]) {
         assert!(!statement["Condition"]["StringEquals"]["kms:ViaService"].is_badvalue(), "{statement:?}");
         assert!(statement["Resource"].as_vec().is_some(), "the key of the settings: {statement:?}");
     }
-    assert_eq!(conditional[2].as_str(), Some("AWS::NoValue"));
+    None
 }
 
 /// `StringLike` with nothing but a `*` at the end; `StringEquals` without one.
@@ -244,6 +258,11 @@ fn questions(operation: &str, body: &Value) -> Vec<Question> {
                 tables.flat_map(|table| table["Keys"].as_array().unwrap()).map(partition_key).collect();
             vec![Question { leading_keys: keys, ..question(operation, &json!({})) }]
         }
+        "GetSecretValue" => vec![Question {
+            action: "secretsmanager:GetSecretValue".to_owned(),
+            leading_keys: vec![body["SecretId"].as_str().unwrap().to_owned()],
+            ..question(operation, &json!({}))
+        }],
         _ => vec![question(operation, body)],
     }
 }
@@ -300,7 +319,7 @@ async fn recorded_world() -> (World, Calls) {
 }
 
 /// Sends every endpoint down each of its paths, the start included.
-async fn drive_every_path(world: &World) {
+async fn drive_every_path(world: &World, calls: &Calls) {
     for row in rows() {
         ask_right(world, row).await;
     }
@@ -314,6 +333,23 @@ async fn drive_every_path(world: &World) {
     world.get("/api/users/organizations").bearer(world.signed(&by_email)).send().await.assert_ok(200);
     let stranger = world.get("/api/users/customer-associations?UserId=kp_unknown");
     stranger.bearer(world.admin(ACME)).send().await.assert_ok(200);
+    let reads_secret = |(_, operation, _): &(_, String, _)| operation == "GetSecretValue";
+    assert!(!calls.lock().unwrap().iter().any(reads_secret), "without a front there is no secret");
+    drive_front(world, calls).await;
+}
+
+/// The start of each function behind a front.
+async fn drive_front(world: &World, calls: &Calls) {
+    let secrets = SecretsManager::start().await;
+    for row in rows() {
+        let (function, record) = (row.endpoint().name, calls.clone());
+        let observer = move |operation: &str, body: &[u8]| {
+            let body = serde_json::from_slice(body).unwrap();
+            record.lock().unwrap().push((function, operation.to_owned(), body));
+        };
+        let table = operator::table::observed(&world.functions_table(), Arc::new(observer));
+        secrets.app_on(table, world).front.warm_up().await.unwrap();
+    }
 }
 
 /// Sends the right request of an endpoint.
@@ -338,7 +374,7 @@ async fn drive_refresh(world: &World, calls: &Calls) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_is_allowed_and_every_grant_is_used() {
     let (world, calls) = recorded_world().await;
-    drive_every_path(&world).await;
+    drive_every_path(&world, &calls).await;
     drive_refresh(&world, &calls).await;
     let policies = Policies::of_the_template();
     let calls = calls.lock().unwrap().clone();
@@ -355,7 +391,7 @@ async fn every_call_is_allowed_and_every_grant_is_used() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_too_few_and_a_grant_too_many_are_seen() {
     let (world, calls) = recorded_world().await;
-    drive_every_path(&world).await;
+    drive_every_path(&world, &calls).await;
     let calls = calls.lock().unwrap().clone();
     let whole = Policies::of_the_template();
     let denied = |policies: &Policies| {

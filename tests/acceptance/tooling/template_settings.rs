@@ -7,17 +7,20 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 /// `sam deploy --guided` asks for each parameter.
-const MOST_PARAMETERS: usize = 20;
+const MOST_PARAMETERS: usize = 23;
 const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 /// CloudWatch Logs takes these numbers of days and no others (API reference, `PutRetentionPolicy`).
 const DAYS: [f64; 18] =
     [1., 3., 5., 7., 14., 30., 60., 90., 120., 150., 180., 365., 400., 545., 731., 1096., 1827., 3653.];
 /// The least and the most of each setting that is a number.
-const NUMBERS: [(&str, f64, f64); 17] = [
+const NUMBERS: [(&str, f64, f64); 19] = [
     ("ThrottleRate", 1., 10_000.),
     ("ThrottleBurst", 1., 5_000.),
     ("ExistsThrottleRate", 1., 10_000.),
     ("ExistsThrottleBurst", 1., 5_000.),
+    // What AWS WAF takes.
+    ("FrontRequestsIn5Minutes", 10., 2_000_000_000.),
+    ("FrontSecretMaxAgeSeconds", 60., 86_400.),
     ("ExistsReservedConcurrency", 0., 1_000.),
     ("CreateUserReservedConcurrency", 0., 1_000.),
     ("ExistsLimitRequests", 1., 50.),
@@ -59,7 +62,8 @@ fn check(environment: &str, name: &str, value: &str) -> Result<(), String> {
         // Finer levels are for looking at a fault elsewhere.
         "LogLevel" if environment == "prod" => value == "INFO",
         "LogLevel" => ["INFO", "DEBUG", "TRACE"].contains(&value),
-        "Tracing" => ["true", "false"].contains(&value),
+        "Tracing" | "FrontEnforced" | "DisableExecuteApiEndpoint" => ["true", "false"].contains(&value),
+        "FrontSecretKey" => ["A", "B"].contains(&value),
         // No slower: the alarm on the keys' age looks at quarters of an hour.
         "SigningKeysRefreshRate" => {
             ["rate(1 minute)", "rate(2 minutes)", "rate(5 minutes)", "rate(10 minutes)"].contains(&value)
@@ -113,6 +117,8 @@ fn a_setting_beyond_its_bounds_is_refused() {
     for (environment, name, value) in [
         ("prod", "LogLevel", "DEBUG"),
         ("dev", "LogLevel", "WARN"),
+        ("dev", "FrontEnforced", "yes"),
+        ("dev", "FrontSecretKey", "C"),
         ("dev", "LogRetentionDays", "8"),
         ("dev", "ExistsLimitRequests", "51"),
         ("dev", "PasswordHashMemoryKib", "1024"),
