@@ -119,6 +119,9 @@ mod tests {
     use super::*;
     use crate::error::FieldErrors;
 
+    /// A kind, its status, the start of its detail, and its header.
+    type Case = (ErrorKind, u16, Option<&'static str>, Option<(HeaderName, &'static str)>);
+
     #[test]
     fn each_kind_of_error_has_its_status_its_detail_and_its_header() {
         let mut errors = FieldErrors::default();
@@ -126,7 +129,7 @@ mod tests {
         let retry_after = Duration::from_millis(1500);
         let bearer = |value| Some((WWW_AUTHENTICATE, value));
         let retry = |seconds| Some((RETRY_AFTER, seconds));
-        let cases: [(ErrorKind, u16, Option<&str>, Option<(HeaderName, &str)>); 14] = [
+        let cases: [Case; 14] = [
             (ErrorKind::Invalid(errors), 400, None, None),
             (ErrorKind::TokenMissing, 401, Some("Send an access token"), bearer("Bearer")),
             (

@@ -222,7 +222,9 @@ mod tests {
         let limiter = RateLimiter::new(unreachable_table(), rate_limit, clock.clone());
         let until = clock.now() + Duration::from_secs(50);
         let clients = [1, 2].map(|client: u32| ClientAddress::V4(client.into()));
-        clients.iter().for_each(|client| limiter.remember(*client, until));
+        for client in clients {
+            limiter.remember(client, until);
+        }
         assert_eq!(clients.map(|client| limiter.remembered(client, clock.now())), [Some(until); 2]);
         for client in 0..100_000_u32 {
             let client = ClientAddress::V4(client.into());

@@ -474,7 +474,7 @@ async fn no_value_that_holds_a_datum_shows_it_for_debugging() {
 
 /// Every type of the sources whose `Debug` is derived. None of them holds a secret or a personal datum
 /// but in a type that hides it itself. One that is not here has not been looked at.
-const SHOWN: &str = "About Account AssociateError AudienceClaim ByteBudget ChangeOutcome ClaimNames ClaimPath ClockSkew \
+const SHOWN: &str = "About Account AssociateError AudienceClaim ByteBudget Cause ChangeOutcome ClaimNames ClaimPath ClockSkew \
     ConnectionOptions Connector CreateOutcome CustomerAssociation DeleteOutcome DescribedKey Disagreement Error ErrorKind \
     ExitStatus Failure FieldErrors GetSecretValue HttpClientError HttpsClient HttpsUrl ImportOutcome ImportedAccount \
     Invalid InvalidOrigin JoinOutcome KeyKind LeaveOutcome ManualClock NewMembership Organization OrganizationSource PasswordHasher \
