@@ -88,7 +88,8 @@ fn draw(panel: &Panel, svg: &mut String, top: u32) -> u32 {
         .iter()
         .filter_map(|measured| {
             let (label, class) = match measured.subject.role {
-                Role::Floor if measured.subject.name.ends_with("lambda_http") => ("no-op, Rust", "floor"),
+                Role::Noop => ("no-op, Rust", "floor"),
+                Role::Fair if measured.subject.name == "get-profile, by hand" => ("by hand, Rust", "floor"),
                 Role::Function if measured.subject.name == "get-profile" => ("get-profile, Rust", "ours"),
                 Role::Peer(language, _) if measured.subject.work() == "get-profile" => {
                     (language.name(), "other")

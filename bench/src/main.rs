@@ -1,5 +1,5 @@
 //! Times the built functions as Lambda would run them, on a Lambda Runtime API and a table of its own on loopback.
-//! Compares them with a no-op, a bare client and the same work in three other languages.
+//! Compares them with a no-op, a bare client, the same work by hand and in three other languages.
 
 mod answers;
 mod chart;
@@ -25,17 +25,22 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::events::Tokens;
+use crate::answers::DEMO_LIST_LENGTH;
+use crate::events::{TokenUse, Tokens};
 use crate::figures::Figures;
 use crate::limits::Measured;
 use crate::measure::{Plan, Sample, one_start};
 use crate::processor_share::Limited;
 use crate::simulation::Times;
 use crate::subjects::{Language, Role, Subject};
-use crate::table::Table;
+use crate::table::{Table, TableSettings};
 
 /// About the time of a call within a region.
 const IN_REGION: Duration = Duration::from_millis(3);
+
+/// The functions that list what the table has of a user, and how long the lists are.
+const LISTS: [&str; 2] = ["list-customer-associations", "list-organizations"];
+const LIST_LENGTHS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 
 /// The function whose work is simulated.
 const SIMULATED: &str = "get-profile";
@@ -105,6 +110,31 @@ struct Extent {
     in_region_starts: usize,
     in_region_events: usize,
     share_starts: usize,
+    list_starts: usize,
+}
+
+impl Extent {
+    fn new(short: bool) -> Self {
+        if short {
+            Self {
+                starts: 5,
+                events: 200,
+                in_region_starts: 1,
+                in_region_events: 20,
+                share_starts: 3,
+                list_starts: 1,
+            }
+        } else {
+            Self {
+                starts: 15,
+                events: 300,
+                in_region_starts: 5,
+                in_region_events: 60,
+                share_starts: 7,
+                list_starts: 5,
+            }
+        }
+    }
 }
 
 async fn run(options: &Options) -> Result<bool, String> {
@@ -116,44 +146,40 @@ async fn run(options: &Options) -> Result<bool, String> {
         subjects.extend(subjects::beside(&root, folder)?);
     }
     if let Some(only) = &options.only {
-        subjects.retain(|subject| {
-            matches!(subject.role, Role::Floor | Role::Client(_) | Role::Verifier)
-                || subject.name.contains(only)
-        });
+        subjects.retain(|subject| subject.is_floor() || subject.name.contains(only));
     }
     // After the build, which needs all of them.
-    let processors = if options.pinned { "pinned to one" } else { "not pinned" };
-    if options.pinned {
-        machine::pin()?;
-    }
-    let extent = if options.short {
-        Extent { starts: 5, events: 200, in_region_starts: 1, in_region_events: 20, share_starts: 3 }
-    } else {
-        Extent { starts: 15, events: 300, in_region_starts: 5, in_region_events: 60, share_starts: 7 }
-    };
+    let processors = if options.pinned { machine::pin()? } else { "not pinned" };
+    let extent = Extent::new(options.short);
     let starts = options.starts.unwrap_or(extent.starts);
-    let rounds = Rounds { tokens: &tokens, plain: options.plain };
+    let rounds = Rounds { tokens: &tokens };
+    let table = TableSettings { plain: options.plain, delay: Duration::ZERO, list_length: DEMO_LIST_LENGTH };
 
     let plan = Plan { settling: 50, events: options.events.unwrap_or(extent.events), late_table: false };
-    let all = rounds.run("no delay", &subjects, starts, plan, Duration::ZERO, None).await?;
+    let all = rounds.run("no delay", &subjects, starts, plan, table, None).await?;
     let verification = limits::verification(&all);
     let own_hash = hash::processor_time()?;
     let plan = Plan { settling: 5, events: extent.in_region_events, late_table: false };
-    let requested: Vec<_> = subjects.iter().filter(|subject| subject.event.is_some()).collect();
+    let requested: Vec<_> = subjects
+        .iter()
+        .filter(|subject| subject.event.is_some() && subject.tokens == TokenUse::NewEs256)
+        .collect();
+    let far = TableSettings { delay: IN_REGION, ..table };
     let in_region =
-        rounds.run("3 ms", requested.iter().copied(), extent.in_region_starts, plan, IN_REGION, None).await?;
+        rounds.run("3 ms", requested.iter().copied(), extent.in_region_starts, plan, far, None).await?;
 
     let share = processor_share::of_memory(options.memory);
     let limited = Limited::to(share);
     let plan = Plan { settling: 0, events: 0, late_table: false };
-    let no_delay = Duration::ZERO;
     let limit = limited.as_ref().ok();
     let opened =
-        rounds.run("share", requested.iter().copied(), extent.share_starts, plan, no_delay, limit).await?;
-    let callers = || requested.iter().copied().filter(|subject| subject.role != Role::Floor);
+        rounds.run("share", requested.iter().copied(), extent.share_starts, plan, table, limit).await?;
+    let callers = || requested.iter().copied().filter(|subject| subject.role != Role::Noop);
     let plan = Plan { late_table: true, ..plan };
-    let late = rounds.run("share, late", callers(), extent.share_starts, plan, no_delay, limit).await?;
+    let late = rounds.run("share, late", callers(), extent.share_starts, plan, table, limit).await?;
 
+    let listing = listing(&subjects);
+    let lists = rounds.run_lists(&listing, extent.list_starts, table).await?;
     let verdicts = limits::verdicts(&all, verification, own_hash);
     let mut sections = vec![format!(
         "{}; {}; {processors}; {starts} starts of each, one of each in turn; medians, with the quartiles in \
@@ -179,6 +205,12 @@ async fn run(options: &Options) -> Result<bool, String> {
         &explain_share(&limited, share),
         report::on_a_share(&opened, &late),
     );
+    section(
+        "Lists",
+        "A warm request for a list of so many items, at a table without delay. *calls*: at the table, of a request. \
+         *bytes an item*: of the peak memory, beyond that of a list of one.",
+        report::lists(&lists),
+    );
     section("Limits", "Ratios of medians of this run.", report::verdicts(&verdicts, options.margin));
     let simulated = simulate(&in_region, options);
     if let Some((table, _)) = &simulated {
@@ -196,9 +228,8 @@ async fn run(options: &Options) -> Result<bool, String> {
     println!("{text}");
 
     if !options.short && options.only.is_none() {
-        let chart = chart::svg(&all);
         write(&root.join("bench/results.md"), &format!("# Results of the bench\n\n{text}"))?;
-        write(&root.join("bench/results.svg"), &chart)?;
+        write(&root.join("bench/results.svg"), &chart::svg(&all))?;
         if let Some((_, chart)) = &simulated {
             write(&root.join("bench/simulation.svg"), chart)?;
         }
@@ -211,12 +242,27 @@ async fn run(options: &Options) -> Result<bool, String> {
     Ok(!options.check || missed + failed == 0)
 }
 
+/// The subjects that list, with a list of each length.
+fn listing(subjects: &[Subject]) -> Vec<(usize, Vec<Subject>)> {
+    let lists = |subject: &&Subject| {
+        LISTS.contains(&subject.work()) && matches!(subject.role, Role::Fair | Role::Function)
+    };
+    let of_length = |length| {
+        let subjects = subjects.iter().filter(lists).cloned();
+        subjects
+            .map(|subject| Subject { event: subject.event.map(|event| event.listing(length)), ..subject })
+            .collect()
+    };
+    LIST_LENGTHS.into_iter().map(|length| (length, of_length(length))).collect()
+}
+
 /// The simulation's table and chart, of one function's work in all languages.
 fn simulate(in_region: &[Measured], options: &Options) -> Option<(String, String)> {
     let share = processor_share::of_memory(options.memory);
     let mut table = report::Table::new(&["", "requests/s", "cold %", "p50 ms", "p99 ms", "$ per million"]);
     let mut lines = Vec::new();
-    for measured in in_region.iter().filter(|measured| measured.subject.work() == SIMULATED) {
+    let is_simulated = |subject: &Subject| subject.work() == SIMULATED && !subject.is_floor();
+    for measured in in_region.iter().filter(|measured| is_simulated(measured.subject)) {
         let times = Times::on_share(&measured.figures?, share)?;
         let (name, class) = match measured.subject.role {
             Role::Peer(Language::Go, _) => ("Go", "a"),
@@ -263,9 +309,11 @@ fn explain(subjects: &[Subject], verification: f64, own_hash: f64) -> String {
     };
     format!(
         "Functions of {built}. *table*: from the first byte of a call to the last of its answer, at the table. \
-         *ours*: a warm request without the table, the no-op, and {verification:.0} µs for the token's signature \
-         where there is one. *CPU*: user and system, of the start and of a warm request. *calls*: at the table, those of the start \
-         and of a request; *bytes*: on the wire, of a request. Every request has another token. A password's hash in the bench itself: {own_hash:.0} µs \
+         *ours*: a warm request without the table, the bare client's time for as many calls, and {verification:.0} µs \
+         for the token's ES256 signature if it is verified. *CPU*: user and system, of the start and of a warm request; \
+         */ by hand*: in terms of the same work by hand, or of other work with as many calls. *calls*: at the table, \
+         those of the start and of a request; *bytes*: on the wire, of a request. Every request has another token, \
+         signed by ES256, unless the name says otherwise. A password's hash in the bench itself: {own_hash:.0} µs \
          of CPU."
     )
 }
@@ -277,7 +325,6 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 /// Rounds of starts.
 struct Rounds<'a> {
     tokens: &'a Tokens,
-    plain: bool,
 }
 
 impl Rounds<'_> {
@@ -289,10 +336,10 @@ impl Rounds<'_> {
         subjects: impl IntoIterator<Item = &'a Subject>,
         starts: usize,
         plan: Plan,
-        delay: Duration,
+        table: TableSettings,
         limited: Option<&Limited>,
     ) -> Result<Vec<Measured<'a>>, String> {
-        let table = Table::start(self.plain, delay, &self.tokens.jwks).await?;
+        let table = Table::start(table, &self.tokens.jwks).await?;
         let mut subjects: Vec<(&Subject, Result<Vec<Sample>, String>)> =
             subjects.into_iter().map(|subject| (subject, Ok(Vec::new()))).collect();
         for round in 1..=starts {
@@ -314,5 +361,23 @@ impl Rounds<'_> {
             figures: samples.ok().and_then(|samples| Figures::of(&samples)),
         });
         Ok(measured.collect())
+    }
+
+    /// The same with lists of each length.
+    async fn run_lists<'a>(
+        &self,
+        listing: &'a [(usize, Vec<Subject>)],
+        starts: usize,
+        table: TableSettings,
+    ) -> Result<Vec<(usize, Vec<Measured<'a>>)>, String> {
+        let plan = Plan { settling: 2, events: 10, late_table: false };
+        let mut lists = Vec::new();
+        for (length, subjects) in listing {
+            let table = TableSettings { list_length: *length, ..table };
+            let measured =
+                self.run(&format!("lists of {length}"), subjects, starts, plan, table, None).await?;
+            lists.push((*length, measured));
+        }
+        Ok(lists)
     }
 }

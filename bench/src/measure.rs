@@ -69,7 +69,7 @@ pub async fn one_start(
 ) -> Result<Sample, String> {
     let plan = if subject.hashes { plan.tenth() } else { plan };
     let events = match &subject.event {
-        Some(event) => event.copies(tokens, 1 + plan.settling + plan.events)?,
+        Some(event) => event.copies(tokens, 1 + plan.settling + plan.events, subject.tokens)?,
         None => Vec::new(),
     };
     let mut events = events.into_iter();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::limits::{Measured, Verdict, our_time};
+use crate::limits::{Measured, Verdict, fair, our_time};
 use crate::statistics::Summary;
 
 /// A table of Markdown. The first column is text, the others are numbers.
@@ -67,6 +67,7 @@ pub fn figures(all: &[Measured], verification: f64) -> String {
         "table µs",
         "ours µs",
         "CPU µs",
+        "/ by hand",
         "RSS MB",
         "calls: start",
         "request",
@@ -92,6 +93,7 @@ pub fn figures(all: &[Measured], verification: f64) -> String {
             cell(warm.map(|warm| warm.table), 0),
             cell(our_time(measured, all, verification), 0),
             warm.map_or_else(String::new, |warm| spread(warm.processor, 1.0, 0)),
+            cell(beside_fair(measured, all), 2),
             spread(figures.peak_memory, 1e6, 1),
             number(figures.start_calls.median, 0),
             cell(warm.map(|warm| warm.calls), 0),
@@ -99,6 +101,61 @@ pub fn figures(all: &[Measured], verification: f64) -> String {
             size(measured.subject.sizes.map(|sizes| sizes.unpacked)),
             size(measured.subject.sizes.map(|sizes| sizes.zipped)),
         ]);
+    }
+    table.render()
+}
+
+/// A function's processor time of a warm request, in terms of the same work by hand.
+fn beside_fair(measured: &Measured, all: &[Measured]) -> Option<f64> {
+    if measured.subject.is_floor() || measured.subject.hashes {
+        return None;
+    }
+    let fair = fair(measured, all)?.figures?.warm?;
+    Some(measured.figures?.warm?.processor.median / fair.processor.median)
+}
+
+/// Lists of several lengths: each length with its results, the shortest first.
+pub fn lists(all: &[(usize, Vec<Measured>)]) -> String {
+    let mut table = Table::new(&[
+        "",
+        "items",
+        "CPU µs",
+        "by hand",
+        "/ by hand",
+        "calls",
+        "RSS MB",
+        "by hand",
+        "bytes an item",
+        "by hand",
+    ]);
+    let peak = |measured: &Measured| Some(measured.figures?.peak_memory.median);
+    let cell = |value: Option<f64>, digits| value.map_or_else(String::new, |value| number(value, digits));
+    let Some((shortest, at_shortest)) = all.first() else { return table.render() };
+    for (place, function) in at_shortest.iter().enumerate().filter(|(_, it)| !it.subject.is_floor()) {
+        for (length, results) in all {
+            let Some(measured) = results.get(place) else { continue };
+            let Some(warm) = measured.figures.and_then(|figures| figures.warm) else { continue };
+            let by_hand = fair(measured, results);
+            let per_item = |now: Option<f64>, at_shortest: Option<f64>| {
+                #[expect(clippy::cast_precision_loss, reason = "a small number")]
+                let more = (length - shortest) as f64;
+                // Less is lost among the pages of other memory.
+                if more < 500.0 { None } else { Some((now? - at_shortest?) / more) }
+            };
+            let by_hand_at_shortest = fair(function, at_shortest).and_then(peak);
+            table.row(vec![
+                function.subject.work().to_owned(),
+                number_of(*length),
+                number(warm.processor.median, 0),
+                cell(by_hand.and_then(|it| Some(it.figures?.warm?.processor.median)), 0),
+                cell(beside_fair(measured, results), 2),
+                number(warm.calls, 0),
+                cell(peak(measured).map(|bytes| bytes / 1e6), 1),
+                cell(by_hand.and_then(peak).map(|bytes| bytes / 1e6), 1),
+                cell(per_item(peak(measured), peak(function)), 0),
+                cell(per_item(by_hand.and_then(peak), by_hand_at_shortest), 0),
+            ]);
+        }
     }
     table.render()
 }
@@ -169,6 +226,11 @@ pub fn verdicts(verdicts: &[Verdict], margin: f64) -> String {
         ]);
     }
     table.render()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small number")]
+fn number_of(items: usize) -> String {
+    number(items as f64, 0)
 }
 
 fn number(value: f64, digits: usize) -> String {

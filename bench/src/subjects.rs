@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::events::{Event, Tokens};
+use crate::events::{Event, TokenUse, Tokens};
 
 /// Where Lambda's own build puts a function's binary.
 const LAMBDA_BUILD: &str = "target/lambda";
@@ -19,11 +19,13 @@ const LOGS: &str = "target/bench-logs";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// Does nothing.
-    Floor,
+    Noop,
     /// A bare client that makes this many calls per request.
     Client(u32),
     /// The same with one call per request, and a signature to verify.
     Verifier,
+    /// A function's work, written by hand.
+    Fair,
     /// A function of ours.
     Function,
     /// A function of ours that is only started.
@@ -55,6 +57,7 @@ impl Language {
 }
 
 /// A process to be measured.
+#[derive(Clone)]
 pub struct Subject {
     /// Its name, unique.
     pub name: &'static str,
@@ -70,6 +73,8 @@ pub struct Subject {
     pub settings: Vec<(&'static str, String)>,
     /// The events that it gets; `None` if it is only started.
     pub event: Option<Event>,
+    /// The tokens of the events.
+    pub tokens: TokenUse,
     /// Whether a request hashes a password, which takes far longer than everything else.
     pub hashes: bool,
     /// Where its output goes.
@@ -88,9 +93,14 @@ pub struct Sizes {
 }
 
 impl Subject {
-    /// The event whose answer must be the recorded one. A floor's answer is not compared.
+    /// The event whose answer must be the recorded one. The answer of a floor that does no work is not compared.
     pub fn checked_event(&self) -> Option<&Event> {
-        self.event.as_ref().filter(|_| matches!(self.role, Role::Function | Role::Peer(..)))
+        self.event.as_ref().filter(|_| matches!(self.role, Role::Fair | Role::Function | Role::Peer(..)))
+    }
+
+    /// Whether it does nothing, or only a part of the work.
+    pub fn is_floor(&self) -> bool {
+        matches!(self.role, Role::Noop | Role::Client(_) | Role::Verifier | Role::Fair)
     }
 
     /// The function whose work it does.
@@ -104,6 +114,18 @@ const FUNCTIONS: &str = "functions";
 /// The function that hashes a password if one is sent.
 const WITH_HASH: &str = "create-user";
 const WITHOUT_HASH: &str = "create-user, no password";
+/// Functions whose work is also written by hand.
+const FAIR: [(&str, &str, TokenUse); 5] = [
+    ("get-profile, by hand", "get-profile", TokenUse::NewEs256),
+    ("get-profile, by hand, RS256", "get-profile", TokenUse::NewRs256),
+    ("list-organizations, by hand", "list-organizations", TokenUse::NewEs256),
+    ("list-customer-associations, by hand", "list-customer-associations", TokenUse::NewEs256),
+    ("check-user-exists, by hand", "check-user-exists", TokenUse::NewEs256),
+];
+/// The function that also gets other tokens.
+const WITH_OTHER_TOKENS: &str = "get-profile";
+const OTHER_TOKENS: [(&str, TokenUse); 2] =
+    [("get-profile, RS256", TokenUse::NewRs256), ("get-profile, one token", TokenUse::Repeated)];
 /// The peers, with the function whose work each does.
 const PEERS: [(&str, Language, &str, u32); 6] = [
     ("get-profile, Go", Language::Go, "get-profile", 1),
@@ -129,10 +151,8 @@ pub fn all(root: &Path, tokens: &Tokens, build: bool) -> Result<(Vec<Subject>, V
 fn floors(root: &Path, tokens: &Tokens) -> Result<Vec<Subject>, String> {
     let workspace = root.join("bench/floors");
     let target = root.join(FLOORS);
-    // Built one by one: together they would share features, and the smallest would be no floor.
-    for package in ["floor-noop-http", "floor-noop-runtime", "floor-client"] {
-        cargo_build(&workspace, &target, &["--package", package])?;
-    }
+    // Together: what they share is compiled once, and link-time optimisation leaves out what one of them does not use.
+    cargo_build(&workspace, &target, &[])?;
     let event = Event::load(root, "get-profile")?;
     let built = target.join("release");
     let subject = |name, role, binary: &str| Subject {
@@ -143,16 +163,24 @@ fn floors(root: &Path, tokens: &Tokens) -> Result<Vec<Subject>, String> {
         settings: vec![("CALLS", calls.to_string())],
         ..subject(name, Role::Client(calls), "floor-client")
     };
-    Ok(vec![
-        subject("no-op, lambda_http", Role::Floor, "floor-noop-http"),
-        subject("no-op, lambda_runtime", Role::Floor, "floor-noop-runtime"),
+    let mut floors = vec![
+        subject("no-op", Role::Noop, "floor-noop-http"),
         client("bare client, 1 call", 1),
         client("bare client, 2 calls", 2),
         Subject {
             settings: vec![("CALLS", 1.to_string()), ("SIGNATURE", tokens.signature()?)],
             ..subject("bare client, signature", Role::Verifier, "floor-client")
         },
-    ])
+    ];
+    for (name, work, tokens) in FAIR {
+        floors.push(Subject {
+            event: Some(Event::load(root, work)?),
+            settings: vec![("WORK", work.to_owned())],
+            tokens,
+            ..subject(name, Role::Fair, "floor-fair")
+        });
+    }
+    Ok(floors)
 }
 
 fn built_functions(root: &Path, build: bool) -> Result<Vec<Subject>, String> {
@@ -191,11 +219,17 @@ fn functions(root: &Path, binary: impl Fn(&str) -> PathBuf) -> Result<Vec<Subjec
                 ..subject(root, WITHOUT_HASH, Role::Function, &binary(name))
             });
         }
-        subjects.push(Subject {
+        let function = Subject {
             event: Some(event),
             hashes: name == WITH_HASH,
             ..subject(root, name, Role::Function, &binary(name))
-        });
+        };
+        let others = OTHER_TOKENS.iter().filter(|_| name == WITH_OTHER_TOKENS);
+        let others =
+            others.map(|&(name, tokens)| Subject { name, log: log(root, name), tokens, ..function.clone() });
+        let others: Vec<_> = others.collect();
+        subjects.push(function);
+        subjects.extend(others);
     }
     Ok(subjects)
 }
@@ -277,6 +311,7 @@ fn subject(root: &Path, name: &'static str, role: Role, program: &Path) -> Subje
         folder: program.parent().unwrap_or(root).to_owned(),
         settings: Vec::new(),
         event: None,
+        tokens: TokenUse::NewEs256,
         hashes: false,
         log: log(root, name),
         sizes: sizes(program),

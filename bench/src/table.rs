@@ -43,6 +43,17 @@ pub struct Tally {
     pub service: Duration,
 }
 
+/// What a table is like.
+#[derive(Clone, Copy)]
+pub struct TableSettings {
+    /// Whether it speaks HTTP without TLS.
+    pub plain: bool,
+    /// How long every answer is held back.
+    pub delay: Duration,
+    /// How many organizations the user is in.
+    pub list_length: usize,
+}
+
 /// The table.
 pub struct Table {
     /// Where it is.
@@ -55,8 +66,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Starts it. Every answer is held back by `delay`.
-    pub async fn start(plain: bool, delay: Duration, jwks: &str) -> Result<Self, String> {
+    /// Starts it, with these signing keys.
+    pub async fn start(settings: TableSettings, jwks: &str) -> Result<Self, String> {
         let fault = |what: &str, error: &dyn Display| format!("the table: {what}: {error}");
         let folder = tempfile::tempdir().map_err(|error| fault("no folder", &error))?;
         let (acceptor, root) = acceptor().map_err(|error| fault("no certificate", &error))?;
@@ -68,14 +79,14 @@ impl Table {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let refuses = Arc::new(AtomicBool::new(false));
         let server = Server {
-            acceptor: (!plain).then_some(acceptor),
-            delay,
-            answers: Arc::new(answers::Answers::new(jwks)),
+            acceptor: (!settings.plain).then_some(acceptor),
+            delay: settings.delay,
+            answers: Arc::new(answers::Answers::new(jwks, settings.list_length)),
             tally: tally.clone(),
             refuses: refuses.clone(),
         };
         tokio::spawn(server.accept(listener));
-        let scheme = if plain { "http" } else { "https" };
+        let scheme = if settings.plain { "http" } else { "https" };
         let url = format!("{scheme}://{HOST}:{port}");
         Ok(Self { url, ca_bundle, tally, refuses, _folder: folder })
     }
