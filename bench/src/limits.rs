@@ -82,14 +82,14 @@ impl Limit {
 #[rustfmt::skip]
 const LIMITS: &[Limit] = &[
     limit("start, no connection / no-op", Figure::Start, Whose::Scheduled, Against::Noop, 1.3),
-    limit("start / bare client", Figure::Start, Whose::OnRequestPath, Against::Client, 1.1).reached(1.5),
+    limit("start / bare client", Figure::Start, Whose::OnRequestPath, Against::Client, 1.1).reached(1.8),
     limit("first request / by hand", Figure::First, Whose::WithoutHash, Against::Fair, 1.5).reached(2.0),
     limit("our time on a warm request, µs", Figure::Ours, Whose::WithoutHash, Against::Nothing, 100.0).reached(250.0),
-    limit("CPU of a warm request, new token / by hand", Figure::Processor, Whose::WithoutHash, Against::Fair, 1.5).reached(1.7),
+    limit("CPU of a warm request, new token / by hand", Figure::Processor, Whose::WithoutHash, Against::Fair, 1.5).reached(1.8),
     limit("CPU of a warm request, one token / by hand", Figure::Processor, Whose::OneToken, Against::Fair, 1.2),
     limit("peak memory / no-op", Figure::Memory, Whose::All, Against::Noop, 2.0),
     limit("CPU of a password's hash / the bench's own", Figure::Hash, Whose::WithHash, Against::OwnHash, 1.3),
-    limit("CPU of the first request with a hash / a warm one", Figure::FirstHash, Whose::WithHash, Against::Nothing, 1.3).reached(1.8),
+    limit("CPU of the first request with a hash / a warm one", Figure::FirstHash, Whose::WithHash, Against::Nothing, 1.3).reached(1.9),
     limit("binary, bytes", Figure::Binary, Whose::All, Against::Nothing, 4.2e6).reached(4.4e6),
     limit("zip, bytes", Figure::Zip, Whose::All, Against::Nothing, 2e6).reached(2.1e6),
     limit("Node's start / ours", Figure::Start, Whose::OnRequestPath, Against::Peer(Language::Node), 20.0),
