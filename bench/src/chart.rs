@@ -25,9 +25,9 @@ struct Panel<'a> {
 pub fn svg(all: &[Measured]) -> String {
     let panels = [
         Panel {
-            title: "Start of the process until it asks for its first event, ms",
+            title: "Processor time of the start, until the process asks for its first event, ms",
             of: all,
-            value: |figures| Some(figures.start.median / 1e3),
+            value: |figures| Some(figures.start_processor.median / 1e3),
             digits: 1,
         },
         Panel {

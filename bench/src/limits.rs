@@ -83,7 +83,7 @@ impl Limit {
 const LIMITS: &[Limit] = &[
     limit("start, no connection / no-op", Figure::Start, Whose::Scheduled, Against::Noop, 1.3),
     limit("start / bare client", Figure::Start, Whose::OnRequestPath, Against::Client, 1.1).reached(1.8),
-    limit("first request / by hand", Figure::First, Whose::WithoutHash, Against::Fair, 1.5).reached(2.0),
+    limit("first request / by hand", Figure::First, Whose::WithoutHash, Against::Fair, 1.5).reached(4.0),
     limit("our time on a warm request, µs", Figure::Ours, Whose::WithoutHash, Against::Nothing, 100.0).reached(250.0),
     limit("CPU of a warm request, new token / by hand", Figure::Processor, Whose::WithoutHash, Against::Fair, 1.5).reached(1.8),
     limit("CPU of a warm request, one token / by hand", Figure::Processor, Whose::OneToken, Against::Fair, 1.2),
