@@ -12,6 +12,7 @@
 
 mod endpoints;
 mod harness;
+mod monitoring;
 mod security;
 mod table;
 mod tooling;

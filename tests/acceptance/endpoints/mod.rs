@@ -142,14 +142,12 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
         let due = renamed(line, PLAIN, name);
         // A list of functions is one line that names them all.
         let there = line.contains(&pascal(name)) || times(&said, &due) >= times(&plain, line);
-        // A function without tokens never reads the keys.
-        let needless = !endpoint.takes_token() && line.contains("SigningKeysAgeSeconds");
         let what = if line.trim_start().starts_with("- [") {
             format!("{} in the list {}", pascal(name), line.trim())
         } else {
             format!("as of {PLAIN}: {}", due.trim())
         };
-        demand("template.yaml", there || needless, &what);
+        demand("template.yaml", there, &what);
     }
     missing
 }

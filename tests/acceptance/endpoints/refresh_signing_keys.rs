@@ -126,6 +126,13 @@ pub async fn refresh_once(world: &World, table: Table) {
     provider.refresher(world, provider.keys_at("/jwks"), table).run().await.unwrap();
 }
 
+/// One refresh that fails.
+pub async fn refresh_and_fail(world: &World) {
+    let provider = IdentityProvider::start().await;
+    provider.answers("/jwks", "500 Internal Server Error", "");
+    provider.refresh(world).await.unwrap_err();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_what_the_provider_publishes_and_renews_the_time() {
     let (world, provider) = (World::start().await, IdentityProvider::start().await);

@@ -24,7 +24,6 @@ const ADDRESS: &str = "jane@example.com";
 const ORGANIZATION: &str = "org_new";
 /// Of whose requests the log is kept.
 const ADMIN: &str = "secrets-admin-of-new";
-const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// What happens before each transaction reaches the table.
 type Event = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -248,10 +247,8 @@ async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     create(&world, &url).await.assert_problem(500);
     let lines = lines_of(ADMIN);
     let line: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-    let cause = line["cause"].as_str().unwrap();
-    let (_, pattern) = TEMPLATE.split_once("FilterPattern: '{ $.cause = \"").unwrap();
-    let (start, _) = pattern.split_once("*\" }'").unwrap();
-    assert!(cause.starts_with(start), "the alarm looks for {start:?}, not {cause:?}");
+    // An alarm looks for it (tests/acceptance/monitoring/).
+    assert!(line["cause"].as_str().unwrap().starts_with("an e-mail claim names a user that is not there"));
     assert_eq!(
         import(&world, &url).await,
         ImportOutcome::ClaimOrphaned { holder: JANE.parse().unwrap(), exists: false }

@@ -181,7 +181,6 @@ async fn every_function_starts_and_answers_an_event() {
         assert_eq!(outcome["route"], format!("{} {}", endpoint.method, endpoint.path));
         assert_eq!(outcome["status"], recorded["statusCode"]);
         assert!(outcome["duration_ms"].is_f64());
-        assert_eq!((&outcome["Requests"], &outcome["FunctionName"]), (&json!(1), &json!(endpoint.name)));
         if endpoint.takes_token() {
             assert_eq!((&outcome["user_id"], &outcome["organization_id"]), (&json!(JANE), &json!(ACME)));
         }
@@ -297,7 +296,6 @@ async fn an_event_that_is_no_http_request_is_ignored_quietly() {
                 (&line["level"], &line["message"]),
                 (&json!("INFO"), &json!("not an HTTP request, ignored"))
             );
-            assert!(line.get("_aws").is_none(), "{line}");
         }
     }
 }

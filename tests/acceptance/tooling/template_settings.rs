@@ -184,11 +184,8 @@ fn the_dashboard_is_json_and_each_metric_has_a_place() {
             assert!(options["label"].is_string(), "{metric}");
             assert!(options["stat"].is_string() || properties["stat"].is_string(), "{metric}");
             // "..." repeats the metric before it.
-            assert!(
-                if index == 0 { path.len() >= 4 } else { path.len() >= 4 || path[0] == "..." },
-                "{metric}"
-            );
+            assert!(path.len() >= 2 && (index > 0 || path[0] != "..."), "{metric}");
         }
     }
-    assert!(widgets.len() > 10, "{}", widgets.len());
+    assert!(widgets.len() >= 10, "{}", widgets.len());
 }
