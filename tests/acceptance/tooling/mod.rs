@@ -10,6 +10,7 @@ mod glossary;
 pub mod local_system;
 mod personal_data;
 mod pseudo_terminal;
+mod smoke_stack;
 mod template_settings;
 mod terminal;
 pub mod transfer;
