@@ -163,6 +163,7 @@ pub async fn respond(endpoint: &Endpoint, app: &App, request: Request, time_left
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         user_id = caller.as_ref().and_then(Caller::known_user_id).map(UserId::as_str),
         organization_id = caller.as_ref().and_then(Caller::known_organization_id).map(OrganizationId::as_str),
+        affected_user_id = response.affected_user_id().map(UserId::as_str),
         cause,
         "answered"
     );

@@ -113,7 +113,7 @@ enum Command {
     Export(export::Export),
     /// Checks an installation, and says why a token is refused
     #[command(
-        after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --settings settings.json --table users-prod --region us-east-1"
+        after_help = "Example:\n  users doctor --scan\n  users doctor --token-file token.txt\n  users doctor --user kp_abc123def456\n  users doctor --settings settings.json --table users-prod --region us-east-1"
     )]
     Doctor(doctor::Doctor),
     /// Checks the health of a local system on this machine, for a container

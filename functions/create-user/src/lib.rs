@@ -73,7 +73,10 @@ async fn create(
         phone_number: new_user.phone_number.clone(),
     };
     match app.table.create_account(&user, password_hash, membership).await? {
-        CreateOutcome::Created => Response::created(&UserView::with_login_email(&user)).map(Some),
+        CreateOutcome::Created => {
+            let response = Response::created(&UserView::with_login_email(&user))?;
+            Ok(Some(response.affecting(&user.id)))
+        }
         CreateOutcome::EmailTaken(user_id) => reuse(app, &user_id, &user.email, membership).await,
         CreateOutcome::OrganizationMissing => Err(organization_missing()),
     }
@@ -87,7 +90,10 @@ async fn reuse(
     membership: &NewMembership,
 ) -> Result<Option<Response>, Error> {
     match app.table.join(user_id, Some(email), membership).await? {
-        JoinOutcome::Member(user) => Response::ok(&UserView::with_login_email(&user)).map(Some),
+        JoinOutcome::Member(user) => {
+            let response = Response::ok(&UserView::with_login_email(&user))?;
+            Ok(Some(response.affecting(&user.id)))
+        }
         JoinOutcome::AddressMoved => Ok(None),
         JoinOutcome::OrganizationMissing => Err(organization_missing()),
         // An account and its claim are deleted together. Only a repair ends this, so it is no 503.

@@ -11,7 +11,7 @@ use lambda_http::{Body, IntoResponse};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::model::{ByteBudget, Quota, RateLimit};
+use crate::model::{ByteBudget, Quota, RateLimit, UserId};
 
 /// The largest answer, in bytes of the JSON that a function hands to Lambda ("Lambda quotas", invocation
 /// payload, synchronous: 6 MB; the exact figure is that of Lambda's `Function.ResponseSizeTooLarge`).
@@ -38,6 +38,7 @@ pub struct Response {
     status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
+    affected_user_id: Option<UserId>,
 }
 
 impl Response {
@@ -62,7 +63,7 @@ impl Response {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Self { status, headers, body }
+        Self { status, headers, body, affected_user_id: None }
     }
 
     /// The answer to one request: that request's id added.
@@ -107,6 +108,17 @@ impl Response {
         self.set_header(RATE_LIMIT_POLICY, &format!("\"{name}\";q={limit};w={}", window.as_secs()));
         self.set_header(RATE_LIMIT, &format!("\"{name}\";r={remaining};t={reset}"));
         self
+    }
+
+    /// Names the user whom the request created, or added to an organization. Only the log says it.
+    #[must_use]
+    pub fn affecting(self, user: &UserId) -> Self {
+        Self { affected_user_id: Some(user.clone()), ..self }
+    }
+
+    /// The user whom the request created or added.
+    pub(crate) fn affected_user_id(&self) -> Option<&UserId> {
+        self.affected_user_id.as_ref()
     }
 
     /// The status code.

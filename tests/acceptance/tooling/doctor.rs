@@ -163,7 +163,8 @@ fn is_endpoint(check: &Value) -> bool {
     check["Check"].as_str().unwrap().contains("/api/")
 }
 
-async fn run(arguments: &[&str], stdin: &str) -> Output {
+/// Runs the command.
+pub async fn run(arguments: &[&str], stdin: &str) -> Output {
     let mut command = users_command();
     command
         .args(arguments)

@@ -1,5 +1,6 @@
 //! The command `users`, the local system, the functions' binaries, and what is written about them.
 
+mod audit;
 pub mod binaries;
 pub mod command_line;
 mod console;

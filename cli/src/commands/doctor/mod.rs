@@ -7,6 +7,7 @@ mod report;
 mod settings;
 mod table;
 mod token;
+mod trail;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -15,9 +16,10 @@ use clap::Args;
 use shared::App;
 use shared::app::AppSettings;
 use shared::clock::Clock;
+use shared::model::UserId;
 use shared::table::Table;
 
-use super::{Failure, Output, TableArguments, question};
+use super::{Failure, Output, TableArguments, parse, question};
 use report::{Check, Report, State};
 use settings::Settings;
 
@@ -33,6 +35,13 @@ pub(super) struct Doctor {
     /// Read the whole table and look for inconsistencies
     #[arg(long)]
     scan: bool,
+    /// Show only who created this user, who added the user to which organization, and when
+    #[arg(long, value_name = "ID", value_parser = parse::<UserId>)]
+    #[arg(conflicts_with_all = ["settings", "token_file", "scan", "repair"])]
+    user: Option<UserId>,
+    /// With --user: log lines of the functions, which also name the requests; `-` for standard input
+    #[arg(long, value_name = "FILE", requires = "user")]
+    log_file: Option<PathBuf>,
     #[command(flatten)]
     repairing: Repairing,
     #[command(flatten)]
@@ -76,7 +85,10 @@ enum Scan {
 }
 
 pub(super) async fn run(arguments: Doctor, output: Output) -> Result<(), Failure> {
-    let Doctor { settings: settings_file, token_file, scan, repairing, table } = arguments;
+    let Doctor { settings: settings_file, token_file, scan, user, log_file, repairing, table } = arguments;
+    if let Some(user) = user {
+        return trail::show(&user, log_file.as_deref(), &table.open().await?, output).await;
+    }
     let Repairing { repair, delete_orphans, yes } = repairing;
     let both = [&settings_file, &token_file].into_iter().flatten().filter(|file| is_stdin(file)).count();
     if both > 1 {
