@@ -110,6 +110,20 @@ fn each_setting_of_each_environment_is_within_its_bounds() {
     }
 }
 
+/// A new account may run 10 instances at once, and Lambda refuses to reserve any of the last 100.
+#[test]
+fn no_environment_reserves_instances_that_a_new_account_lacks() {
+    let template = template();
+    for environment in ENVIRONMENTS {
+        for (name, value) in settings(&template, environment) {
+            assert!(
+                !name.ends_with("ReservedConcurrency") || value == "0",
+                "{environment}: {name} is {value}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_setting_beyond_its_bounds_is_refused() {
     let secret = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#;
