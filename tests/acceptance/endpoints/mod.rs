@@ -134,8 +134,9 @@ fn missing_of(endpoint: &Endpoint) -> Vec<String> {
     let template = read("template.yaml");
     let route_event = format!("Method: {}, Path: {},", endpoint.method, endpoint.path);
     demand("template.yaml", template.contains(&route_event), &route_event);
-    let label = format!("{{\"label\": \"{name}\"}}");
-    demand("template.yaml", template.contains(&label), &format!("on the dashboard: {label}"));
+    for label in [format!("{{\"label\": \"{name}\"}}"), format!("{{\"label\": \"500 of {name}\"}}")] {
+        demand("template.yaml", template.contains(&label), &format!("on the dashboard: {label}"));
+    }
     let (plain, said) = (said_of(&template, PLAIN), said_of(&template, name));
     let times = |lines: &[String], line: &String| lines.iter().filter(|one| *one == line).count();
     for line in plain.iter().filter(|line| !line.contains("\"label\"")) {

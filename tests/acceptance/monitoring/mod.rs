@@ -88,12 +88,14 @@ struct Run {
 
 fn simulate(plan: &Plan, alarm: &Alarm, fault: Fault, rate: f64, seed: u64) -> (Run, BTreeSet<Metric>) {
     let mut stack = Stack::new(plan, subject(&alarm.name), rate, seed);
+    // One request is over at once.
+    let end = if fault == Fault::OrphanedClaim { FAULT.start + 1 } else { FAULT.end };
     let mut run = Run { fires: None, clears: None };
     let mut state = State::Ok;
     for minute in 0..END {
-        let now = if FAULT.contains(&minute) { fault } else { Fault::None };
+        let now = if (FAULT.start..end).contains(&minute) { fault } else { Fault::None };
         stack.pass(minute, now, minute == FAULT.start);
-        let waits_for_the_end = run.fires.is_some() && minute < FAULT.end;
+        let waits_for_the_end = run.fires.is_some() && minute < end;
         if minute < FIRST_EVALUATED || waits_for_the_end {
             continue;
         }
@@ -103,7 +105,7 @@ fn simulate(plan: &Plan, alarm: &Alarm, fault: Fault, rate: f64, seed: u64) -> (
             assert!(minute >= FAULT.start, "{} fires without a fault", alarm.name);
             run.fires = Some(minute + 1 - FAULT.start);
         } else if state == State::Ok && run.fires.is_some() {
-            run.clears = Some(minute + 1 - FAULT.end);
+            run.clears = Some(minute + 1 - end);
             break;
         }
     }
