@@ -388,9 +388,13 @@ mod tests {
     fn what_a_set_keeps_and_leaves_out_is_counted() {
         let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(point(2, 3, 4)) });
         let symmetric = json!({ "kty": "oct", "k": BASE64URL.encode([7; 32]), "alg": "HS256" });
-        for (keys, kept, left_out) in
-            [(json!([key]), 1, 0), (json!([symmetric, key, key, {}]), 1, 3), (json!([key, symmetric]), 1, 1)]
-        {
+        let other =
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(point(5, 3, 4)), "kid": "other" });
+        for (keys, kept, left_out) in [
+            (json!([key]), 1, 0),
+            (json!([symmetric, key, key, {}]), 1, 3),
+            (json!([key, other, symmetric]), 2, 1),
+        ] {
             let published = PublishedKeys::parse(&json!({ "keys": keys }).to_string()).unwrap();
             assert_eq!((published.kept(), published.left_out()), (kept, left_out), "{keys}");
         }

@@ -391,8 +391,10 @@ async fn signing_keys_are_young_and_each_is_told() {
     );
     assert_eq!(visit.status, 0);
     let nameless = jwk("", &|jwk| drop(jwk.as_object_mut().unwrap().remove("kid")));
-    put(json!([nameless, nameless]), 0).await;
-    assert_eq!(clinic.visit(&[], "").await.of("signing key"), ["ok without a kid: RS256, 2048 bits"; 2]);
+    put(json!([nameless, nameless, good(), jwk("other", &|_| {})]), 0).await;
+    let expected = ["without a kid", "without a kid", "good", "other"];
+    let expected = expected.map(|id| format!("ok {id}: RS256, 2048 bits"));
+    assert_eq!(clinic.visit(&[], "").await.of("signing key"), expected);
     put(json!(odd[2..]), 0).await;
     let visit = clinic.visit(&[], "").await;
     assert_eq!(visit.with_state("wrong"), ["signing keys: no key counts: every token is refused"]);
@@ -969,4 +971,30 @@ async fn a_wrong_clock_is_reported_even_if_the_table_refuses_calls() {
     assert!(screen.contains("✗ wrong    table") && !screen.contains("nothing is wrong"), "{screen}");
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: the table cannot be used"));
     assert!(!Path::new(".users").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_is_at_the_endpoint_that_the_environment_names() {
+    let world = World::start().await;
+    let url = &world.system.dynamodb_url;
+    let profile = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(profile.path(), format!("[default]\nendpoint_url = {url}\n")).unwrap();
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_CONFIG_FILE", profile.path().to_str().unwrap()),
+    ] {
+        let output = users_command()
+            .args(["organization", "get", "--id", ACME, "--table", world.table().name()])
+            .envs([
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "x"),
+            ])
+            .env(name, value)
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
+    }
 }
