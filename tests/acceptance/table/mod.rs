@@ -9,5 +9,6 @@ mod freeze;
 mod http_client;
 mod model;
 mod operator_calls;
+mod regions;
 mod scale;
 mod stored_forms;
