@@ -87,7 +87,11 @@ impl Call {
 
     /// The answer, or why there is none.
     pub async fn try_send(self) -> Result<Answer, Box<dyn Error + Send + Sync>> {
-        let uri = format!("http://{}{}", self.client.address, self.path);
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let address = self.client.address;
+        #[cfg(feature = "older")]
+        let address = super::older::address(address, path);
+        let uri = format!("http://{address}{}", self.path);
         let mut request = hyper::Request::builder().method(&self.method).uri(uri);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -101,7 +105,6 @@ impl Call {
             let mut lines = self.headers.iter().filter(|(known, _)| known == name);
             lines.next().map(|(_, value)| value.as_str())
         };
-        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         let sent = Sent {
             query,
             authorization: header("authorization"),

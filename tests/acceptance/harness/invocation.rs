@@ -105,7 +105,7 @@ pub async fn respond(endpoint: Endpoint, app: &Arc<App>, event: Value, time_left
 /// The same, as Lambda gets it.
 pub async fn respond_in_json(endpoint: Endpoint, app: &Arc<App>, event: Value, time_left: Duration) -> Value {
     let _log = Watch::start();
-    let response = users::local::invoke(endpoint, app, &event, time_left).await;
+    let response = answer_to(endpoint, app, &event, time_left).await;
     let body = event["body"].as_str().unwrap_or_default();
     let body = match event["isBase64Encoded"].as_bool() {
         Some(true) => BASE64.decode(body).unwrap_or_default(),
@@ -124,4 +124,12 @@ pub async fn respond_in_json(endpoint: Endpoint, app: &Arc<App>, event: Value, t
     };
     assert_kept(endpoint.method, endpoint.path, &sent, &Answer::of(&response));
     response
+}
+
+async fn answer_to(endpoint: Endpoint, app: &Arc<App>, event: &Value, time_left: Duration) -> Value {
+    #[cfg(feature = "older")]
+    if let Some(answer) = super::older::answer(endpoint, app, event, time_left).await {
+        return answer;
+    }
+    users::local::invoke(endpoint, app, event, time_left).await
 }

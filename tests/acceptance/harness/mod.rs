@@ -22,12 +22,15 @@
 //! | try many inputs | [`property::check`] |
 //! | know the right answer to any order of requests | [`reference`] |
 //! | run on another table engine | [`engine`] |
+//! | run with the last release beside this version | `.ci/mixed`, `older.rs` |
 
 mod answer;
 mod client;
 pub mod engine;
 mod invocation;
 pub mod key_pairs;
+#[cfg(feature = "older")]
+mod older;
 mod process;
 pub mod property;
 pub mod reference;
@@ -38,4 +41,4 @@ pub use client::{Call, Client};
 pub use invocation::{Invocation, REQUEST_ID, endpoint, respond, respond_in_json};
 pub use process::{built_binaries, tls_server, until, updates};
 pub use users::local::{ACME, ENDPOINTS, GLOBEX, JANE};
-pub use world::{JOHN, START, World, app, text, user};
+pub use world::{JOHN, START, World, app, text, user, warm_up};

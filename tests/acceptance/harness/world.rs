@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Method;
-use operator::table::OperatorTable;
+use operator::table::{CallObserver, OperatorTable};
 use serde_json::{Value, json};
 use shared::App;
 use shared::app::AppSettings;
@@ -34,6 +34,8 @@ pub struct World {
     pub system: LocalSystem,
     pub clock: ManualClock,
     client: Client,
+    #[cfg(feature = "older")]
+    pub(super) older: Arc<super::older::Older>,
     _log: Watch,
 }
 
@@ -72,12 +74,23 @@ impl World {
             dynamodb_url: engine().url.clone(),
             table_name: engine().table_name(data_dir.as_deref()),
             data_dir,
-            observer: Some(observer),
+            observer: Some(observer.clone()),
             ..Options::default()
         };
         let system = LocalSystem::start(options).await.unwrap();
         let client = Client::of(system.api_address);
-        let world = Self { system, clock: hand, client, _log: log };
+        #[cfg(feature = "older")]
+        let older = super::older::Older::start(&system, observer, hand.clone()).await;
+        let world = Self {
+            client,
+            clock: hand,
+            #[cfg(feature = "older")]
+            older,
+            _log: log,
+            system,
+        };
+        #[cfg(feature = "older")]
+        world.put_signing_keys().await;
         if engine().url.is_some() && time == START {
             // It would delete by its own clock what is current by this world's.
             let off = json!({ "Enabled": false, "AttributeName": shared::table::storage::TTL_ATTRIBUTE });
@@ -85,6 +98,14 @@ impl World {
             world.dynamodb("UpdateTimeToLive", &input).await;
         }
         world
+    }
+
+    /// Puts the keys that verify its tokens where the older system put its own.
+    #[cfg(feature = "older")]
+    async fn put_signing_keys(&self) {
+        let (jwks, fetched_at) = (self.system.signing_key.jwks(), self.clock.now());
+        let keys = shared::table::StoredSigningKeys { jwks, fetched_at };
+        self.table().put_signing_keys(&keys).await.unwrap();
     }
 
     pub fn table(&self) -> &OperatorTable {
@@ -194,7 +215,25 @@ impl World {
 
     /// Another instance of the functions on this world's table, with its clock.
     pub fn app(&self, settings: &[(&str, &str)]) -> Arc<App> {
-        app(self.functions_table(), self.system.clock().clone(), settings)
+        self.app_at(&self.system.dynamodb_url, settings)
+    }
+
+    /// The same, on the way to its table through this URL.
+    pub fn app_at(&self, url: &str, settings: &[(&str, &str)]) -> Arc<App> {
+        let table = operator::table::local_table(self.table().name(), url);
+        let app = app(table, self.system.clock().clone(), settings);
+        #[cfg(feature = "older")]
+        self.older.pair(&app, url, settings, None);
+        app
+    }
+
+    /// The same, and its calls to the table are shown.
+    pub fn app_observed(&self, observer: &CallObserver, settings: &[(&str, &str)]) -> Arc<App> {
+        let table = operator::table::observed(&self.functions_table(), observer.clone());
+        let app = app(table, self.system.clock().clone(), settings);
+        #[cfg(feature = "older")]
+        self.older.pair(&app, &self.system.dynamodb_url, settings, Some(observer.clone()));
+        app
     }
 
     /// An operation of the DynamoDB API, past all of the service's own code.
@@ -317,6 +356,13 @@ pub fn user(id: &str, email: &str) -> User {
 /// A text attribute of an item in the DynamoDB API's spelling; empty where there is none.
 pub fn text(item: &Value, attribute: &str) -> String {
     item[attribute]["S"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Prepares an instance for its first request.
+pub async fn warm_up(app: &Arc<App>) {
+    app.warm_up().await;
+    #[cfg(feature = "older")]
+    super::older::warm_up(app).await;
 }
 
 /// Functions on a table, as start-up makes them of these settings.

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use operator::table::CallObserver;
 use serde_json::{Value, json};
 use shared::App;
 use users::local::ENDPOINTS;
 
 use crate::endpoints::{Row, row, rows};
 use crate::harness::reference::{Account, Due, Membership, Model, pair};
-use crate::harness::{Answer, Invocation, World, app, endpoint, text};
+use crate::harness::{Answer, Invocation, World, endpoint, text, warm_up};
 use crate::security::policies::Policies;
 
 /// Two organizations that are there, and one that is not.
@@ -204,21 +205,18 @@ impl Tenants {
         let mut apps = BTreeMap::new();
         for endpoint in ENDPOINTS {
             let log = calls.clone();
-            let table = operator::table::observed(
-                world.table(),
-                Arc::new(move |operation, body| {
-                    Policies::of_the_template().assert_allowed(endpoint.name, operation, body);
-                    log.lock().unwrap().push(operation.to_owned());
-                }),
-            );
+            let observer: CallObserver = Arc::new(move |operation: &str, body: &[u8]| {
+                Policies::of_the_template().assert_allowed(endpoint.name, operation, body);
+                log.lock().unwrap().push(operation.to_owned());
+            });
             let settings = [
                 ("PASSWORD_HASH_MEMORY_KIB", "8"),
                 ("PASSWORD_HASH_ITERATIONS", "1"),
                 ("EXISTS_LIMIT_REQUESTS", "50"),
             ];
-            let app = app(table, world.system.clock().clone(), &settings);
+            let app = world.app_observed(&observer, &settings);
             if endpoint.takes_token() {
-                app.warm_up().await;
+                warm_up(&app).await;
             }
             apps.insert(endpoint.name, app);
         }

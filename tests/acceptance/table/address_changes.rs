@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::harness::{ACME, Answer, Invocation, JANE, JOHN, World, app, endpoint, text, user};
+use crate::harness::{ACME, Answer, Invocation, JANE, JOHN, World, endpoint, text, user};
 use crate::security::log::lines_of;
 use crate::table::faults::{forward, operation_of, read_message};
 use crate::tooling::command_line::users;
@@ -86,7 +86,7 @@ fn passing_on(world: &World, times: usize) -> Event {
 }
 
 async fn create(world: &World, url: &str) -> Answer {
-    let app = app(operator::table::local_table(world.table().name(), url), world.system.clock().clone(), &[]);
+    let app = world.app_at(url, &[]);
     let body = json!({ "FirstName": "A", "LastName": "B", "Email": ADDRESS }).to_string();
     let create = Invocation::of(endpoint("POST /api/users"));
     create.bearer(&world.bearer("Admin", ADMIN, ORGANIZATION)).body(&body).answer(&app).await

@@ -11,10 +11,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
-use shared::table::Table;
 
 use crate::endpoints::TRANSACTION;
-use crate::harness::{self, ACME, Answer, GLOBEX, Invocation, World, endpoint, text};
+use crate::harness::{ACME, Answer, GLOBEX, Invocation, World, endpoint, text};
 use crate::table::faults::{Fault, KEYS, Proxy, is};
 
 const ORGANIZATIONS: [&str; 4] = [ACME, GLOBEX, "org_third", "org_fourth"];
@@ -86,7 +85,7 @@ impl Race {
     }
 
     /// A creation by one of the writers, through a new instance.
-    async fn create(self, world: &World, writer: usize, table: &Table) -> Answer {
+    async fn create(self, world: &World, writer: usize, table_url: &str) -> Answer {
         let email = if writer.is_multiple_of(2) { self.email() } else { self.email().to_uppercase() };
         let mut body = json!({ "FirstName": format!("Writer {writer}"), "LastName": "X", "Email": email });
         if self.gives_password(writer) {
@@ -94,7 +93,7 @@ impl Race {
         }
         // The least that a hash may cost: it is not what this is about.
         let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
-        let app = harness::app(table.clone(), world.system.clock().clone(), &cheap);
+        let app = world.app_at(table_url, &cheap);
         Invocation::of(endpoint("POST /api/users"))
             .bearer(&world.admin(ORGANIZATIONS[writer]))
             .body(&body.to_string())
@@ -106,8 +105,7 @@ impl Race {
     /// What the writers are answered, all at once and with faults in their way.
     async fn run(self, world: &World) -> (Self, Vec<Answer>) {
         let proxy = self.proxy(world).await;
-        let table = operator::table::local_table(world.table().name(), &proxy.url);
-        let answers = join_all((0..self.writers()).map(|writer| self.create(world, writer, &table)));
+        let answers = join_all((0..self.writers()).map(|writer| self.create(world, writer, &proxy.url)));
         (self, answers.await)
     }
 
@@ -188,7 +186,7 @@ async fn a_creation_race_under_faults_makes_one_whole_account() {
     // What was lost is made good by sending it again.
     for (race, answers) in &ended {
         for writer in (0..answers.len()).filter(|&writer| answers[writer].status == 503) {
-            let again = race.create(world, writer, world.table()).await;
+            let again = race.create(world, writer, &world.system.dynamodb_url).await;
             assert!([200, 201].contains(&again.status), "race {}: {again:?}", race.0);
         }
     }
@@ -216,8 +214,7 @@ async fn an_account_written_unseen_is_its_writers_201() {
         faults.get(n).copied()
     };
     let proxy = Proxy::scheduled(world.dynamodb_address(), schedule).await;
-    let answer =
-        Race(0).create(&world, 0, &operator::table::local_table(world.table().name(), &proxy.url)).await;
+    let answer = Race(0).create(&world, 0, &proxy.url).await;
     answer.assert_ok(201);
     assert_eq!(accounts(&world).await[&Race(0).email()].first_name, "Writer 0");
 }
