@@ -328,7 +328,7 @@ impl OperatorTable {
             match self.add(&account.user.id, None, some).await? {
                 AddOutcome::Added => {}
                 AddOutcome::OrganizationMissing => return Ok(ImportOutcome::OrganizationMissing),
-                AddOutcome::UserMissing | AddOutcome::AddressMoved => {
+                AddOutcome::AccountMissing => {
                     return Err(Error::unavailable("an account was deleted while it was imported"));
                 }
             }
@@ -350,7 +350,7 @@ impl OperatorTable {
             match self.add(&id, Some(&account.user.email), some).await? {
                 AddOutcome::Added => {}
                 AddOutcome::OrganizationMissing => return Ok(Some(ImportOutcome::OrganizationMissing)),
-                AddOutcome::UserMissing | AddOutcome::AddressMoved => return Ok(None),
+                AddOutcome::AccountMissing => return Ok(None),
             }
         }
         Ok(Some(ImportOutcome::Existing(id)))
@@ -377,11 +377,10 @@ impl OperatorTable {
         }
         Ok(match transaction.commit().await? {
             CommitOutcome::Committed => AddOutcome::Added,
-            CommitOutcome::Refused(refusal) if refusal.names(KeyKind::EmailClaim) => AddOutcome::AddressMoved,
             CommitOutcome::Refused(refusal) if refusal.names(KeyKind::Organization) => {
                 AddOutcome::OrganizationMissing
             }
-            CommitOutcome::Refused(_) => AddOutcome::UserMissing,
+            CommitOutcome::Refused(_) => AddOutcome::AccountMissing,
         })
     }
 }
@@ -465,9 +464,8 @@ const MAX_ADDED: usize = MAX_PARTS / 2 - 1;
 enum AddOutcome {
     Added,
     OrganizationMissing,
-    UserMissing,
-    /// The address no longer leads to the user.
-    AddressMoved,
+    /// The user is not there, or the address no longer leads to it.
+    AccountMissing,
 }
 
 /// What a user has of an organization.

@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use operator::table::{AssociateError, OperatorTable, Phase, Record, RecordPageStart, Violation};
+use operator::table::{
+    AssociateError, Disagreement, ImportOutcome, ImportedAccount, OperatorTable, Phase, Record,
+    RecordPageStart, Violation,
+};
 use serde_json::{Value, json};
-use shared::model::CustomerAssociation;
+use shared::model::{CustomerAssociation, User};
+use shared::table::NewMembership;
 
 use crate::endpoints::requests::{cancelled, exception, scripted_table};
-use crate::harness::{ACME, Invocation, JANE, World, endpoint};
+use crate::harness::{ACME, Invocation, JANE, START, World, endpoint};
 
 async fn table(
     script: impl Fn(&str, usize) -> (u16, Value) + Send + Sync + 'static,
@@ -113,6 +117,59 @@ async fn a_refused_association_names_what_is_missing() {
         .await;
         let refused = table.associate(&association).await.unwrap().unwrap_err();
         assert_eq!(matches!(refused, AssociateError::UserMissing), missing == 1, "{missing}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_changes_while_it_is_imported_is_looked_up_again() {
+    let keys = |partition: &str, sort: &str| json!({ "PK": { "S": partition }, "SK": { "S": sort } });
+    let mut claim = keys("EMAIL#jane@example.com", "EMAIL");
+    claim["UserId"] = json!({ "S": JANE });
+    let mut user = keys(&format!("USER#{JANE}"), "PROFILE");
+    user["Email"] = json!({ "S": "jane@example.com" });
+    let account = ImportedAccount {
+        user: User {
+            id: JANE.parse().unwrap(),
+            first_name: "Jane".parse().unwrap(),
+            last_name: "Smith".parse().unwrap(),
+            email: "jane@example.com".parse().unwrap(),
+            preferred_email: None,
+            phone_number: None,
+        },
+        has_own_id: true,
+        created_at: START,
+        created_by: JANE.parse().unwrap(),
+        password_hash: None,
+        password: None,
+        memberships: vec![NewMembership {
+            organization_id: ACME.parse().unwrap(),
+            joined_at: START,
+            added_by: JANE.parse().unwrap(),
+        }],
+        customer_accounts: Vec::new(),
+    };
+    // The user, its address, its membership, the organization: which one is not as it was.
+    for (refused, outcome, transactions) in [
+        (0, ImportOutcome::Created, 2),
+        (1, ImportOutcome::Created, 2),
+        (3, ImportOutcome::OrganizationMissing, 1),
+    ] {
+        let (claim, user) = (claim.clone(), user.clone());
+        let (table, asked) = table(move |operation, before| match (operation, before) {
+            ("BatchGetItem", 0) => (200, json!({ "Responses": { "users": [claim] } })),
+            ("BatchGetItem", _) => (200, json!({ "Responses": { "users": [user] } })),
+            ("TransactWriteItems", 0) => {
+                let code = |part| if part == refused { "ConditionalCheckFailed" } else { "None" };
+                cancelled(&[0, 1, 2, 3].map(|part| json!({ "Code": code(part) })))
+            }
+            _ => (200, json!({})),
+        })
+        .await;
+        let imported = table.import(std::slice::from_ref(&account), Disagreement::Refuse).await.unwrap();
+        assert_eq!(imported, [outcome], "{refused}");
+        let asked = asked.lock().unwrap();
+        let made = asked.iter().filter(|asked| *asked == "TransactWriteItems").count();
+        assert_eq!(made, transactions, "{refused}");
     }
 }
 

@@ -986,11 +986,8 @@ async fn the_table_is_at_the_endpoint_that_the_environment_names() {
     ] {
         let output = users_command()
             .args(["organization", "get", "--id", ACME, "--table", world.table().name()])
-            .envs([
-                ("AWS_REGION", "us-east-1"),
-                ("AWS_ACCESS_KEY_ID", "local"),
-                ("AWS_SECRET_ACCESS_KEY", "x"),
-            ])
+            .args(["--region", "us-east-1"])
+            .envs([("AWS_ACCESS_KEY_ID", "local"), ("AWS_SECRET_ACCESS_KEY", "x")])
             .env(name, value)
             .output()
             .await
