@@ -290,7 +290,8 @@ async fn every_status_of_every_operation_is_answered() {
         for &status in operation(&endpoint).responses.keys() {
             let right = right(JANE);
             let invocation = match (status, endpoint.name) {
-                (200, _) => right,
+                // The 503 is one of an app whose table is out of reach.
+                (200 | 503, _) => right,
                 (201, _) => right.body(&body("new@example.com")),
                 (400, "create-user") => right.body("{"),
                 (400, "check-user-exists") => right.query("Email=%"),
@@ -318,7 +319,6 @@ async fn every_status_of_every_operation_is_answered() {
                 (500, _) => {
                     Invocation::of(Endpoint { access: Access::Public(|_, _| panic!("a defect")), ..endpoint })
                 }
-                (503, _) => right,
                 _ => panic!("what is a {status} of {}?", endpoint.name),
             };
             let answer = invocation.answer(if status == 503 { &without_table } else { &app }).await;
