@@ -2,6 +2,8 @@
 //! happens where the service or something it stands on fails.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -637,6 +639,42 @@ async fn a_client_whose_flood_throttles_its_own_key_is_refused() {
         // The client's attempts for the first request. The others are refused from memory.
         assert_eq!(*asked.lock().unwrap(), ["UpdateItem"; 3], "{code}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_pay_for_retries() {
+    let failures = Arc::new(AtomicUsize::new(0));
+    let left = failures.clone();
+    let (address, asked) = scripted_table(move |_, _, _| {
+        let fails = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        if fails { (500, exception("InternalServerError")) } else { (200, json!({})) }
+    })
+    .await;
+    let table = operator::table::local_table("users", &format!("http://{address}"));
+    let email = "a@example.com".parse().unwrap();
+    // The attempts that are made if so many fail.
+    let attempts = async |fails: usize| {
+        let before = asked.lock().unwrap().len();
+        failures.store(fails, Relaxed);
+        let _ = table.user_id_of(&email).await;
+        failures.store(0, Relaxed);
+        asked.lock().unwrap().len() - before
+    };
+    for _ in 0..10 {
+        assert_eq!(attempts(3).await, 3);
+    }
+    assert_eq!(attempts(1).await, 1, "the budget is used up");
+    for _ in 0..5 {
+        assert_eq!(attempts(0).await, 1);
+    }
+    for _ in 0..3 {
+        assert_eq!(
+            attempts(1).await,
+            2,
+            "five successes pay for a retry, and one that succeeds is paid back"
+        );
+    }
+    assert_eq!((attempts(3).await, attempts(1).await), (2, 1), "one that fails is not");
 }
 
 #[tokio::test(start_paused = true)]
