@@ -447,6 +447,19 @@ mod tests {
         assert_eq!(error.log(), Some("GetItem did not get through: Invalid Configuration: Missing Region"));
     }
 
+    #[tokio::test]
+    async fn a_retry_after_a_time_out_costs_more() {
+        // It accepts connections and answers nothing.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = client(Params::builder().endpoint(url), credentials());
+        let client = client.with_attempt_timeout(Duration::from_millis(1));
+        let error = client.call(GetItemInput::builder().build()).await.unwrap_err();
+        assert!(matches!(error, SdkError::TimeoutError(_)));
+        assert!(client.spend(RETRY_BUDGET - 2 * TIMEOUT_RETRY_COST));
+        assert!(!client.spend(1));
+    }
+
     #[test]
     fn retries_are_paid_for_and_successes_pay_back() {
         let client = client(Params::builder(), credentials());
