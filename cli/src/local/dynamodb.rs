@@ -167,3 +167,33 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Answer {
     let kind = format!("com.amazon.coral.service#{kind}");
     answer(status, CONTENT_TYPE, json!({ "__type": kind, "message": message }).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
+    use serde_json::Value;
+
+    use super::{Database, run};
+
+    #[test]
+    fn input_that_is_none_gets_the_exception_of_dynamodb() {
+        let database = Database::memory().unwrap();
+        for (operation, input, exception, message) in [
+            ("GetItem", "{}", "Validation", "2 validation errors detected: Value null at 'key'"),
+            ("BatchGetItem", "{}", "Validation", "missing field `RequestItems`"),
+            ("PutItem", r#"{"Item": {"PK": {"S": 1}}}"#, "Serialization", "expected string for S"),
+            ("PutItem", r#"{"TableName": 1}"#, "Serialization", "invalid type: integer `1`"),
+            ("PutItem", "no JSON", "Serialization", "expected ident"),
+        ] {
+            let error = run(&database, operation, input.as_bytes()).unwrap().unwrap_err().to_json();
+            let error: Value = serde_json::from_str(&error).unwrap();
+            assert!(
+                error["__type"].as_str().unwrap().ends_with(&format!("#{exception}Exception")),
+                "{error}"
+            );
+            let told = error.get("message").or_else(|| error.get("Message")).unwrap().as_str().unwrap();
+            assert!(told.starts_with(message), "{told}");
+        }
+    }
+}

@@ -187,6 +187,10 @@ async fn the_api_answers_cors_as_the_template_configures_it() {
             assert_eq!(answer.header("access-control-allow-methods"), None, "{request}");
         }
     }
+    // A preflight request is what has all that makes one.
+    for headers in [[("Origin", LOCAL_PAGE)], [("Access-Control-Request-Method", "POST")]] {
+        assert_eq!(ask(system.api_address, "OPTIONS /api/users", &headers).await.status, 404, "{headers:?}");
+    }
     // A cache must not give a page what was answered to a program.
     let without_origin = ask(system.api_address, "GET /openapi.json", &[]).await;
     assert_eq!((without_origin.cors_headers().len(), without_origin.header("vary")), (0, Some("Origin")));

@@ -606,33 +606,39 @@ fn report(results: &BTreeMap<usize, (Case, u16)>) -> String {
     report
 }
 
-/// A table whose clock shows the first moments of 2099 and that accepts a signature of that time alone.
+/// A table whose clock shows the first moments of a year and that accepts a signature of that time alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_wrong_is_corrected_by_the_tables_date() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counter = requests.clone();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let counter = counter.clone();
-            tokio::spawn(async move {
-                while let Some(request) = read_message(&mut client).await {
-                    counter.fetch_add(1, Ordering::SeqCst);
-                    let accepted = String::from_utf8_lossy(&request).contains("x-amz-date: 20990101T0");
-                    let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
-                    let (status, body) =
-                        if accepted { ("200 OK", "{}") } else { ("400 Bad Request", refusal) };
-                    let status = format!("{status}\r\ndate: Thu, 01 Jan 2099 00:00:00 GMT");
-                    client.write_all(&message(&status, body)).await.unwrap();
-                }
-            });
+    for (signed, date) in
+        [("20990101T0", "Thu, 01 Jan 2099 00:00:00 GMT"), ("20010101T0", "Mon, 01 Jan 2001 00:00:00 GMT")]
+    {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let counter = counter.clone();
+                tokio::spawn(async move {
+                    while let Some(request) = read_message(&mut client).await {
+                        counter.fetch_add(1, Ordering::SeqCst);
+                        let request = String::from_utf8_lossy(&request);
+                        let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
+                        let (status, body) = match request.contains(&format!("x-amz-date: {signed}")) {
+                            true => ("200 OK", "{}"),
+                            false => ("400 Bad Request", refusal),
+                        };
+                        let status = format!("{status}\r\ndate: {date}");
+                        client.write_all(&message(&status, body)).await.unwrap();
+                    }
+                });
+            }
+        });
+        let table = operator::table::local_table("users", &url);
+        let id = JANE.parse().unwrap();
+        for tries in [2, 3, 4] {
+            assert!(table.user(&id).await.unwrap().is_none());
+            assert_eq!(requests.load(Ordering::SeqCst), tries, "{date}");
         }
-    });
-    let table = operator::table::local_table("users", &url);
-    let id = JANE.parse().unwrap();
-    for tries in [2, 3, 4] {
-        assert!(table.user(&id).await.unwrap().is_none());
-        assert_eq!(requests.load(Ordering::SeqCst), tries);
     }
 }

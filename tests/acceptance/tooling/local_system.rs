@@ -510,6 +510,10 @@ async fn another_versions_data_directory_is_refused_and_left() {
          1. Use that program, or another directory with --data-dir\n"
     );
     assert_eq!(std::fs::read(data_dir.join("dynamodb.sqlite")).unwrap(), table);
+    std::fs::write(data_dir.join("version"), b"\xff").unwrap();
+    let message = refusal(data_dir).await;
+    assert!(message.starts_with("error: cannot read DIR/version: "), "{message}");
+    assert_eq!(std::fs::read(data_dir.join("version")).unwrap(), b"\xff");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -569,6 +573,13 @@ async fn what_a_local_system_keeps_is_closed_to_others() {
     let mut told = String::new();
     served.process.stderr.take().unwrap().read_to_string(&mut told).await.unwrap();
     assert!(told.contains(&format!("others could enter {}: now only you can", empty.display())), "{told}");
+
+    // A file whose permissions cannot be seen: a link that leads to itself.
+    let link = empty.join("dynamodb.sqlite-journal");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let message = refusal(&empty).await;
+    let told = "error: others than you can read DIR/dynamodb.sqlite-journal, and that cannot be changed: ";
+    assert!(message.starts_with(told), "{message}");
 
     // The directory of something else stays as it is.
     let foreign = directory.path().join("foreign");

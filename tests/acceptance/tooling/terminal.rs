@@ -119,6 +119,11 @@ async fn wrong_usage_says_what_to_do_in_json_if_json_is_asked_for() {
             &["serve", "--port", "http"],
             "invalid value 'http' for '--port <PORT>': invalid digit found in string",
         ),
+        (
+            &["serve", "--allow-origin", "app.example.com"],
+            "invalid value 'app.example.com' for '--allow-origin <ORIGIN>': an origin is a scheme, a host and perhaps a \
+             port, such as https://app.example.com",
+        ),
     ] {
         let json = if wrong.contains(&"--json") { wrong } else { &[wrong, &["--json"]].concat() };
         let output = users(json).await;
