@@ -25,24 +25,58 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
 
 /// Writes a file, or replaces it. A kill during this leaves the previous file.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    draft(path, content)?.persist(path)?;
+    let mut draft = draft(path)?;
+    draft.write_all(content)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
     Ok(())
 }
 
 /// Writes a file that must not exist yet. Nobody ever sees half of it.
 pub(crate) fn write_new_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    draft(path, content)?.persist_noclobber(path)?;
-    Ok(())
+    let mut draft = NewFile::begin(path)?;
+    draft.file().write_all(content)?;
+    draft.finish()
 }
 
-/// The content in a file beside `path`, which is removed unless it gets that name.
-fn draft(path: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+/// A file that must not exist yet. It gets its name when it is whole.
+pub(crate) struct NewFile {
+    draft: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins one that only its owner can read.
+    ///
+    /// # Errors
+    /// Fails if there is anything under this name, even a link that leads nowhere.
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        Ok(Self { draft: draft(path)?, path: path.to_owned() })
+    }
+
+    /// Where to write.
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.draft.as_file_mut()
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// Fails if there is anything under this name by now.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.draft.as_file().sync_all()?;
+        self.draft.persist_noclobber(self.path)?;
+        Ok(())
+    }
+}
+
+/// A file beside `path`, which is removed unless it gets that name.
+fn draft(path: &Path) -> io::Result<NamedTempFile> {
     let name = path.file_name().unwrap_or_default();
-    let mut builder = Builder::new();
-    let mut draft = builder.prefix(name).suffix(".draft").tempfile_in(folder(path))?;
-    draft.write_all(content)?;
-    draft.as_file().sync_all()?;
-    Ok(draft)
+    Builder::new().prefix(name).suffix(".draft").tempfile_in(folder(path))
 }
 
 fn private_options() -> OpenOptions {

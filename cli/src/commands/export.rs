@@ -12,7 +12,7 @@ use shared::model::UserId;
 
 use super::progress::Progress;
 use super::{Failure, Output, TableArguments};
-use crate::files;
+use crate::files::NewFile;
 use crate::transfer::{COLUMNS, ExportedOrganization, ExportedUser, neutralise};
 
 /// How many users' password hashes are requested at once.
@@ -62,13 +62,12 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
     let is_csv = file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "csv"));
     let format = format.unwrap_or(if is_csv { Format::Csv } else { Format::Jsonl });
     let table = table.open().await?;
-    // Read before the file is created, so that an unreadable table leaves no file.
+    let shown = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    let cannot = |error| Failure::refused(format!("cannot make {shown}: {error}"));
+    let mut new_file = file.as_deref().map(NewFile::begin).transpose().map_err(cannot)?;
     let organizations = table.all_organizations().await?;
-    let destination: Box<dyn Write> = match &file {
-        Some(file) => {
-            let cannot = |error| Failure::refused(format!("cannot make {}: {error}", file.display()));
-            Box::new(BufWriter::new(files::create_private(file).map_err(cannot)?))
-        }
+    let destination: Box<dyn Write + '_> = match &mut new_file {
+        Some(new_file) => Box::new(BufWriter::new(new_file.file())),
         None => Box::new(BufWriter::new(io::stdout())),
     };
     let mut writer = Writer::new(format, destination, with_password_hashes, raw)?;
@@ -78,10 +77,11 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
     let mut exporter =
         Exporter { table: &table, writer, with_password_hashes, waiting: Vec::new(), users: 0, left_out: 0 };
     exporter.export(output).await?;
-    let Exporter { users, left_out, .. } = exporter;
-    if let Some(file) = file {
-        let organizations = organizations.len();
-        output.record(&View { file: file.display().to_string(), organizations, users, left_out })?;
+    let (users, left_out) = (exporter.users, exporter.left_out);
+    drop(exporter);
+    if let Some(new_file) = new_file {
+        new_file.finish().map_err(cannot)?;
+        output.record(&View { file: shown, organizations: organizations.len(), users, left_out })?;
     }
     if left_out > 0 {
         let message = format!(
@@ -96,7 +96,7 @@ pub(super) async fn run(arguments: Export, output: Output) -> Result<(), Failure
 /// Writes all users.
 struct Exporter<'a> {
     table: &'a OperatorTable,
-    writer: Writer,
+    writer: Writer<'a>,
     with_password_hashes: bool,
     /// Users to write. More records of the last one may follow.
     waiting: Vec<PersonalData>,
@@ -174,15 +174,15 @@ impl Exporter<'_> {
 }
 
 /// Writes rows of either kind.
-enum Writer {
-    Jsonl(Box<dyn Write>),
-    Csv { writer: Box<csv::Writer<Box<dyn Write>>>, columns: Vec<&'static str>, is_raw: bool },
+enum Writer<'a> {
+    Jsonl(Box<dyn Write + 'a>),
+    Csv { writer: Box<csv::Writer<Box<dyn Write + 'a>>>, columns: Vec<&'static str>, is_raw: bool },
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
     fn new(
         format: Format,
-        destination: Box<dyn Write>,
+        destination: Box<dyn Write + 'a>,
         with_password_hashes: bool,
         is_raw: bool,
     ) -> Result<Self, Failure> {

@@ -51,27 +51,23 @@ impl SigningKey {
     /// do not exist.
     pub fn kept_in(data_dir: &Path) -> Result<Self, String> {
         let file = data_dir.join(FILE);
-        let fault = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}", file.display());
-        match fs::read(&file) {
-            Ok(pkcs8) => return Self::from_pkcs8(&pkcs8).map_err(|why| format!("{}: {why}", file.display())),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(fault("read", error)),
+        if !file.exists() {
+            create_private_dir(data_dir)
+                .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+            match write_new_private(&file, &new_pkcs8()?) {
+                // Another process was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                written => written.map_err(|error| format!("cannot write {}: {error}", file.display()))?,
+            }
         }
-        create_private_dir(data_dir)
-            .map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
-        let pkcs8 = new_pkcs8()?;
-        match write_new_private(&file, &pkcs8) {
-            Ok(()) => Self::from_pkcs8(&pkcs8),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::kept_in(data_dir),
-            Err(error) => Err(fault("write", error)),
-        }
+        Self::read_from(data_dir)
     }
 
     /// The key of a directory. Creates none.
     pub(crate) fn read_from(data_dir: &Path) -> Result<Self, String> {
         let file = data_dir.join(FILE);
         let pkcs8 = fs::read(&file).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
+            ErrorKind::NotFound if fs::symlink_metadata(&file).is_err() => {
                 let data_dir = data_dir.display();
                 format!("{data_dir} holds no signing key: start `users serve --data-dir {data_dir}`")
             }

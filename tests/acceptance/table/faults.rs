@@ -622,12 +622,11 @@ async fn a_clock_that_is_wrong_is_corrected_by_the_tables_date() {
                 tokio::spawn(async move {
                     while let Some(request) = read_message(&mut client).await {
                         counter.fetch_add(1, Ordering::SeqCst);
-                        let request = String::from_utf8_lossy(&request);
+                        let signed = format!("x-amz-date: {signed}");
+                        let accepted = String::from_utf8_lossy(&request).contains(&signed);
                         let refusal = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
-                        let (status, body) = match request.contains(&format!("x-amz-date: {signed}")) {
-                            true => ("200 OK", "{}"),
-                            false => ("400 Bad Request", refusal),
-                        };
+                        let (status, body) =
+                            if accepted { ("200 OK", "{}") } else { ("400 Bad Request", refusal) };
                         let status = format!("{status}\r\ndate: {date}");
                         client.write_all(&message(&status, body)).await.unwrap();
                     }

@@ -528,6 +528,16 @@ async fn an_unusable_data_directory_is_named_with_what_to_do() {
         "{message}"
     );
     assert!(std::fs::read(garbage.join("dynamodb.sqlite")).unwrap().starts_with(b"no database"));
+    #[cfg(unix)]
+    {
+        let astray = directory.path().join("astray");
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+            .create(&astray)
+            .unwrap();
+        std::os::unix::fs::symlink("nowhere", astray.join("signing-key.p8")).unwrap();
+        let message = refusal(&astray).await;
+        assert!(message.starts_with("error: cannot read DIR/signing-key.p8: "), "{message}");
+    }
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     assert!(refusal(&file).await.starts_with("error: cannot make DIR: "));

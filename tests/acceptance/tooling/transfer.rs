@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Child;
 
+use crate::endpoints::requests::{exception, scripted_table};
 use crate::harness::{ACME, GLOBEX, JANE, World, text};
 use crate::table::faults::{Fault, Proxy};
-use crate::tooling::command_line::{Cli, users_command};
+use crate::tooling::command_line::{Cli, users, users_command};
 
 /// A command line with a folder for files.
 pub struct Desk {
@@ -888,6 +889,27 @@ async fn an_export_says_what_it_leaves_out_of_a_damaged_table() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("1 items are not in the export"), "{told}");
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_stops_half_way_leaves_no_file() {
+    // The organizations are read, and a page of the table.
+    let (address, asked) = scripted_table(|_, before, _| match before {
+        0 => (200, json!({ "Items": [] })),
+        1 => (
+            200,
+            json!({ "Items": [], "LastEvaluatedKey": { "PK": { "S": "USER#a" }, "SK": { "S": "USER" } } }),
+        ),
+        _ => (400, exception("AccessDeniedException")),
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.jsonl");
+    let url = format!("http://{address}");
+    let output = users(&["export", path.to_str().unwrap(), "--endpoint-url", &url]).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(*asked.lock().unwrap(), ["Scan"; 3]);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
