@@ -35,6 +35,13 @@ async fn odd_queries_hosts_and_paths_reach_the_endpoint() {
             let ask = ask.at_address(&format!("198.51.100.{number}")).part("rawPath", path.into());
             ask.answer(&world.app(&[])).await.assert_ok(200);
         }
+        for (_, mut event) in
+            events(EXISTS, "Email=john@example.com", None, "", &format!("203.0.113.{number}"))
+        {
+            event["requestContext"]["stage"] = text.into();
+            let answer = users::local::invoke(endpoint(EXISTS), &world.app(&[]), &event, TIME_LEFT).await;
+            Answer::of(&answer).assert_ok(200);
+        }
     }
 }
 
@@ -178,10 +185,13 @@ async fn every_kind_of_event_is_answered_alike() {
             (bearer.as_deref(), "UserId=a%20b&Email=a%20b", 0),
         ] {
             let mut answers = Vec::new();
-            for (number, (kind, event)) in
-                events(row.route, query, bearer, row.body, "192.0.2.1").into_iter().enumerate()
-            {
-                let mut event = event;
+            let usual = events(row.route, query, bearer, row.body, "192.0.2.1");
+            // With a header that `lambda_http` refuses the whole event for.
+            let odd = usual.clone().map(|(kind, mut event)| {
+                event["headers"]["X-Odd"] = "a\0b".into();
+                (kind, event)
+            });
+            for (number, (kind, mut event)) in usual.into_iter().chain(odd).enumerate() {
                 let client = format!("192.0.2.{number}");
                 for pointer in ["/requestContext/http/sourceIp", "/requestContext/identity/sourceIp"] {
                     if let Some(address) = event.pointer_mut(pointer) {

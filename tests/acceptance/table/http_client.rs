@@ -148,6 +148,26 @@ async fn many_closed_connections_cost_one_new_one_each() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_up_at_once_is_called_once() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    let (client, _) = client();
+    for calls in 1..=100 {
+        assert!(matches!(get(&client, &url).await, Err(HttpClientError::Connection(_))));
+        until("the connection is seen", async || connections.load(Ordering::SeqCst) >= calls).await;
+        assert_eq!(connections.load(Ordering::SeqCst), calls);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_after_sending_is_an_error() {
     let server = Server::start(b"").await;
     let (client, _clock) = client();
