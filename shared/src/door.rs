@@ -200,18 +200,17 @@ fn remove_host(headers: &mut HeaderMap, domain_name: &mut Option<String>) {
     *domain_name = None;
 }
 
-/// Nobody here reads the path: API Gateway has chosen the function by it.
+/// Nobody here reads the path and the stage before it: API Gateway has chosen the function by them.
 fn remove_odd_path(path: &mut Option<String>, stage: &mut Option<String>) {
-    let is_plain = |text: &str| {
-        text.len() <= MAX_PATH_BYTES
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~$%".contains(&byte))
+    let is_plain = |path: &str| {
+        path.starts_with('/')
+            && path.len() <= MAX_PATH_BYTES
+            && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~$%".contains(&byte))
     };
-    if !path.as_deref().is_some_and(|path| path.starts_with('/') && is_plain(path)) {
+    if !path.as_deref().is_some_and(is_plain) {
         *path = Some("/".to_owned());
     }
-    if !stage.as_deref().is_some_and(is_plain) {
-        *stage = None;
-    }
+    *stage = None;
 }
 
 /// A REST API gives the parameters decoded.
