@@ -5,22 +5,24 @@
 //! while Lambda has the process frozen; this one on the time of day.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::{HOST, HeaderValue, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
-use lambda_http::tower::{ServiceExt as _, service_fn};
+use lambda_http::tower::{BoxError, Service, ServiceExt as _, service_fn};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
@@ -29,11 +31,13 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::clock::{Clock, Timestamp};
-use crate::settings::SettingsError;
+use crate::settings::SettingsReader;
 
 /// How long a TCP connection may take, the look-up of its name and the answer of a proxy included. What comes after
 /// it, a slow CPU may make slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("users/", env!("CARGO_PKG_VERSION")));
 
 /// Why there is no answer. Holds nothing of the request.
 #[derive(Debug)]
@@ -41,9 +45,9 @@ pub enum HttpClientError {
     /// No connection within its time.
     ConnectTimeout,
     /// No connection, or one that broke.
-    Connection(Box<dyn std::error::Error + Send + Sync>),
+    Connection(BoxError),
     /// An answer that ended before it was whole.
-    Interrupted(Box<dyn std::error::Error + Send + Sync>),
+    Interrupted(BoxError),
     /// An answer with more bytes than were asked for.
     TooLarge,
     /// A request that names no server.
@@ -74,23 +78,22 @@ impl TrustedRoots {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
-    /// Those of the PEM file that the setting `name` has; without one, [`TrustedRoots::mozilla`].
-    ///
-    /// # Errors
-    /// Says why the file cannot be used.
-    pub fn from_setting(name: &'static str, file: Option<String>) -> Result<Self, SettingsError> {
-        let Some(file) = file else { return Ok(Self::mozilla()) };
-        let wrong = |why: &dyn fmt::Display| SettingsError::new(name, format_args!("({file}): {why}"));
-        let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
-        Self::from_pem(&pem).map_err(|why| wrong(&why))
+    /// Reads those of the PEM file that the setting `name` has; without one, they are [`TrustedRoots::mozilla`]. The
+    /// reader is told why a file cannot be used.
+    pub fn read(reader: &mut SettingsReader<'_>, name: &str) -> Option<Self> {
+        let Some(file) = reader.optional(name) else { return Some(Self::mozilla()) };
+        let pem = std::fs::read(&file).map_err(|error| error.to_string());
+        let roots = pem.and_then(|pem| Self::from_pem(&pem).map_err(ToOwned::to_owned));
+        roots.map_err(|why| reader.report(name, format_args!("({file}): {why}"))).ok()
     }
 
-    /// These alone: certificates in PEM (RFC 7468).
+    /// These alone: certificates in PEM (RFC 7468), with or without a byte order mark.
     ///
     /// # Errors
     /// Says that there is none among them, or one that is none.
     pub fn from_pem(pem: &[u8]) -> Result<Self, &'static str> {
         let mut roots = RootCertStore::empty();
+        let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(pem);
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|_| "holds a certificate that cannot be read")?;
             roots.add(certificate).map_err(|_| "holds a certificate that is not a root")?;
@@ -100,25 +103,37 @@ impl TrustedRoots {
 }
 
 /// The proxies that stand before HTTPS servers. Nothing but HTTPS ever goes through a proxy.
-pub struct Proxies(Matcher);
+pub struct Proxies(Option<Matcher>);
 
 impl Proxies {
-    /// Those that `HTTPS_PROXY` or `ALL_PROXY` names, but for the hosts of `NO_PROXY`, in upper or lower case, by the
-    /// rules of curl.
+    /// No proxy.
     #[must_use]
-    pub fn from_environment() -> Self {
-        Self(Matcher::from_env())
+    #[allow(dead_code, reason = "functions read their environment")]
+    pub fn none() -> Self {
+        Self(None)
     }
 
-    /// The proxy at this address, if it is not empty, but for these hosts.
-    #[must_use]
-    #[allow(dead_code, reason = "for tests, which share one environment")]
-    pub fn at(https: &str, no: &str) -> Self {
-        Self(Matcher::builder().https(https.to_owned()).no(no.to_owned()).build())
+    /// Reads the proxy that `HTTPS_PROXY` or `ALL_PROXY` names, but for the hosts of `NO_PROXY`, in upper or lower
+    /// case, by the rules of curl. The reader is told of one that cannot be used.
+    pub fn read(reader: &mut SettingsReader<'_>) -> Option<Self> {
+        let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+        let named = names.into_iter().find_map(|name| Some((name, reader.optional(name)?)));
+        let Some((name, https)) = named else { return Some(Self(None)) };
+        let no = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| reader.optional(name));
+        let https = if https.contains("://") { https } else { format!("http://{https}") };
+        let matcher = |no| Matcher::builder().https(https.clone()).no(no).build();
+        let proxy = matcher(String::new()).intercept(&Uri::from_static("https://any.example/"));
+        let is_http = proxy.is_some_and(|proxy| proxy.uri().scheme() == Some(&Scheme::HTTP));
+        if !is_http || https.parse::<Uri>().is_ok_and(|uri| uri.path() != "/") {
+            // Without the value, which may hold a password.
+            reader.report(name, "must be the http:// address of a proxy, user and password percent-encoded");
+            return None;
+        }
+        Some(Self(Some(matcher(no.unwrap_or_default()))))
     }
 
-    fn before(&self, origin: &Origin) -> Option<Intercept> {
-        if origin.scheme == Scheme::HTTPS { self.0.intercept(&origin.uri()?) } else { None }
+    fn before(&self, server: &Uri) -> Option<Intercept> {
+        self.0.as_ref().filter(|_| server.scheme() == Some(&Scheme::HTTPS))?.intercept(server)
     }
 }
 
@@ -241,25 +256,31 @@ impl HttpClient {
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Connection, HttpClientError> {
-        let Origin { scheme, authority } = origin;
-        let tls = *scheme == Scheme::HTTPS;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let uri = origin.uri().ok_or(HttpClientError::NoServer)?;
         let connecting = async {
-            match self.0.proxies.before(origin) {
-                Some(proxy) => connect_through(&proxy, host, port).await,
-                None => connect_tcp(host, port).await.map_err(Into::into),
+            match self.0.proxies.before(&uri) {
+                // By `CONNECT` (RFC 9110, section 9.3.6).
+                Some(proxy) => {
+                    let tunnel = Tunnel::new(proxy.uri().clone(), tcp());
+                    let tunnel = proxy
+                        .basic_auth()
+                        .iter()
+                        .fold(tunnel, |tunnel, auth| tunnel.with_auth((*auth).clone()));
+                    tunnel.oneshot(uri).await.map_err(|error| format!("the proxy: {}", cause(&error)).into())
+                }
+                None => tcp().oneshot(uri).await.map_err(|error| cause(&*error.into()).into()),
             }
         };
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| HttpClientError::ConnectTimeout)?
             .map_err(HttpClientError::Connection)?;
-        if !tls {
-            return shake_hands(TokioIo::new(stream)).await;
+        if origin.scheme != Scheme::HTTPS {
+            return shake_hands(stream).await;
         }
+        let host = origin.authority.host().trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpClientError::NoServer)?;
-        let stream = self.0.tls.connect(name, stream).await;
+        let stream = self.0.tls.connect(name, stream.into_inner()).await;
         shake_hands(TokioIo::new(stream.map_err(|error| HttpClientError::Connection(error.into()))?)).await
     }
 }
@@ -271,39 +292,24 @@ impl Origin {
     }
 }
 
-/// Through an HTTP proxy, by `CONNECT` (RFC 9110, section 9.3.6).
-async fn connect_through(
-    proxy: &Intercept,
-    host: &str,
-    port: u16,
-) -> Result<TcpStream, Box<dyn std::error::Error + Send + Sync>> {
-    if proxy.uri().scheme() != Some(&Scheme::HTTP) {
-        return Err("HTTPS_PROXY must be an http:// address".into());
-    }
-    let connector = service_fn(async |proxy: Uri| {
-        let (host, port) = (proxy.host().unwrap_or_default(), proxy.port_u16().unwrap_or(80));
-        connect_tcp(host, port).await.map(TokioIo::new)
-    });
-    let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
-    if let Some(auth) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(auth.clone());
-    }
-    let server = Uri::builder().scheme(Scheme::HTTPS).authority(format!("{host}:{port}")).path_and_query("/");
-    let stream = tunnel.oneshot(server.build()?).await.map_err(|error| format!("the proxy: {error}"))?;
-    Ok(stream.into_inner())
+/// What an error comes from, in words.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
-async fn connect_tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
-    let addresses = if let Ok(address) = host.parse::<IpAddr>() {
-        vec![SocketAddr::new(address, port)]
-    } else {
-        let host = host.to_owned();
-        looked_up(move || (host, port).to_socket_addrs().map(Iterator::collect)).await?
-    };
-    let stream = TcpStream::connect(addresses.as_slice()).await?;
+/// Connects by TCP. Of a server with addresses of both families, the other is tried too if the first does not answer
+/// soon (RFC 8305).
+fn tcp() -> impl Service<Uri, Response = TokioIo<TcpStream>, Error: Into<BoxError>, Future: Send> {
+    let resolver = service_fn(|name: Name| async move {
+        looked_up(move || (name.as_str(), 0).to_socket_addrs().map(Iterator::collect))
+            .await
+            .map(Vec::into_iter)
+    });
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.enforce_http(false);
     // A request is one small write: there is nothing to wait for.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    connector.set_nodelay(true);
+    connector
 }
 
 /// The addresses of a name. The look-up has a thread of its own, which ends with it: whoever waits can stop waiting,
@@ -331,8 +337,8 @@ where
     Ok(sender)
 }
 
-/// Turns a request's absolute URI into what is sent: a path and a `Host` header (RFC 9112,
-/// section 3.2); returns where to.
+/// Turns a request's absolute URI into what is sent: a path and a `Host` header (RFC 9112, section 3.2). Returns where
+/// to. Adds who asks.
 fn address(request: &mut Request<Full<Bytes>>) -> Result<Origin, HttpClientError> {
     let uri = std::mem::take(request.uri_mut()).into_parts();
     let (Some(scheme), Some(authority)) = (uri.scheme, uri.authority) else {
@@ -342,6 +348,8 @@ fn address(request: &mut Request<Full<Bytes>>) -> Result<Origin, HttpClientError
     *request.uri_mut() = Uri::from(path);
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| HttpClientError::NoServer)?;
     request.headers_mut().entry(HOST).or_insert(host);
+    // A firewall may refuse who gives no name.
+    request.headers_mut().entry(USER_AGENT).or_insert(AGENT);
     Ok(Origin { scheme, authority })
 }
 

@@ -17,8 +17,9 @@ use crate::clock::Clock;
 use crate::door::{Answer, Door, Event};
 use crate::endpoint::{Endpoint, respond};
 use crate::error::Error;
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, SettingsReader};
 use crate::table::Table;
+use crate::table::storage::table_client;
 use crate::telemetry;
 
 /// Runs an endpoint's function in Lambda: reads the settings, opens the connection to the table and
@@ -29,9 +30,12 @@ use crate::telemetry;
 #[must_use]
 pub fn run(endpoint: Endpoint) -> ExitCode {
     run_in_lambda(async {
-        let config = AppSettings::read(endpoint.takes_token(), |name| std::env::var(name).ok())?;
-        let table = Table::from_lambda_environment(&config.table_name)?;
-        let app = Arc::new(App::new(config, table, Clock::system()));
+        let mut reader = SettingsReader::of_environment();
+        let settings = AppSettings::read(endpoint.takes_token(), |name| std::env::var(name).ok());
+        let (settings, client) = (reader.take(settings), table_client(&mut reader));
+        let (settings, client) = reader.finish(settings.zip(client))?;
+        let table = Table::new(client, &settings.table_name);
+        let app = Arc::new(App::new(settings, table, Clock::system()));
         app.warm_up().await;
         lambda_runtime::run_concurrent(function(endpoint, app)).await
     })

@@ -16,13 +16,6 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-impl SettingsError {
-    /// One wrong setting, and why it is wrong.
-    pub fn new(setting: &str, why: impl fmt::Display) -> Self {
-        Self(vec![format!("{setting} {why}")])
-    }
-}
-
 /// Returns the value of an environment variable.
 type Variable<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -36,6 +29,12 @@ impl<'a> SettingsReader<'a> {
     /// A reader of the values that `variable` returns for a name.
     pub fn new(variable: impl Fn(&str) -> Option<String> + 'a) -> Self {
         Self { variable: Box::new(variable), wrong: Vec::new() }
+    }
+
+    /// A reader of this process's environment.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        Self::new(|name| std::env::var(name).ok())
     }
 
     /// Reads a setting that may be absent. An empty value counts as absent.
@@ -75,9 +74,24 @@ impl<'a> SettingsReader<'a> {
         }
     }
 
+    /// Reads a setting that is `true` or `false`, in any case, or absent.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let text = self.optional(name)?.to_ascii_lowercase();
+        text.parse().map_err(|_| self.report(name, "must be true or false")).ok()
+    }
+
+    /// Takes settings that were read elsewhere, or what is wrong with them.
+    pub fn take<T>(&mut self, read: Result<T, SettingsError>) -> Option<T> {
+        read.map_err(|SettingsError(wrong)| self.wrong.extend(wrong)).ok()
+    }
+
     /// Reports a wrong setting.
     pub fn report(&mut self, name: &str, why: impl fmt::Display) {
-        self.wrong.push(format!("{name} {why}"));
+        let wrong = format!("{name} {why}");
+        // Two readers may want the same setting.
+        if !self.wrong.contains(&wrong) {
+            self.wrong.push(wrong);
+        }
     }
 
     /// Returns what was read, if nothing was wrong.

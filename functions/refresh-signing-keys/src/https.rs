@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use http::header::CONTENT_ENCODING;
 use http::{Request, Uri};
 use http_body_util::Full;
@@ -61,33 +61,33 @@ impl HttpsClient {
     /// nobody asked for it.
     ///
     /// # Errors
-    /// Says what was wrong with the answer: none in time, another status than 200 (a redirect is
-    /// one), more than `max_bytes` before or after decompression, another encoding, no UTF-8.
-    pub async fn get(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
+    /// Says why there is no answer in time, or what was wrong with it: another status than 200 (a redirect is one),
+    /// more than `max_bytes` before or after decompression, another encoding, no UTF-8.
+    pub async fn get(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, String> {
         tokio::time::timeout(self.timeout, self.get_unhurried(url, max_bytes))
             .await
-            .unwrap_or(Err("did not answer in time"))
+            .unwrap_or_else(|_| Err("did not answer in time".to_owned()))
     }
 
-    async fn get_unhurried(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, &'static str> {
+    async fn get_unhurried(&self, url: &HttpsUrl, max_bytes: usize) -> Result<String, String> {
         let mut request = Request::new(Full::<Bytes>::default());
         *request.uri_mut() = url.0.clone();
         let response = self.client.send(request, max_bytes).await.map_err(|error| match error {
             HttpClientError::TooLarge | HttpClientError::Interrupted(_) => {
-                "answered with a body that is too large or ended early"
+                "answered with a body that is too large or ended early".to_owned()
             }
-            _ => "could not be reached over HTTPS",
+            _ => format!("could not be reached over HTTPS: {error}"),
         })?;
         if response.status().as_u16() != 200 {
-            return Err("answered with another status than 200");
+            return Err(format!("answered with status {} and not 200", response.status().as_u16()));
         }
-        let encoding =
-            response.headers().get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase());
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        let encoding = encoding.map(|encoding| encoding.as_bytes().trim_ascii().to_ascii_lowercase());
         let body = response.into_body();
         let body = match encoding.as_deref() {
-            None | Some(b"identity") => body.into(),
+            None | Some(b"" | b"identity") => body.into(),
             Some(b"gzip" | b"x-gzip") => decompressed(&body, max_bytes)?,
-            Some(_) => return Err("answered in an encoding that is not gzip"),
+            Some(_) => return Err("answered in an encoding that is not gzip".to_owned()),
         };
         let text = String::from_utf8(body).map_err(|_| "answered with a body that is not UTF-8")?;
         Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
@@ -97,7 +97,7 @@ impl HttpsClient {
 fn decompressed(gzip: &[u8], max_bytes: usize) -> Result<Vec<u8>, &'static str> {
     let mut body = Vec::new();
     // One byte more than is allowed tells that there is too much.
-    let read = GzDecoder::new(gzip).take(max_bytes as u64 + 1).read_to_end(&mut body);
+    let read = MultiGzDecoder::new(gzip).take(max_bytes as u64 + 1).read_to_end(&mut body);
     match read {
         Ok(length) if length > max_bytes => Err("answered with a body that is too large or ended early"),
         Ok(_) => Ok(body),

@@ -14,6 +14,7 @@ use shared::clock::{Clock, Timestamp};
 use shared::http_client::{Proxies, TrustedRoots};
 use shared::lambda::ScheduledTask;
 use shared::settings::{SettingsError, SettingsReader};
+use shared::table::storage::table_client;
 use shared::table::{StoredSigningKeys, Table};
 
 pub use https::{HttpsClient, HttpsUrl};
@@ -48,12 +49,13 @@ impl ScheduledTask for RefreshSigningKeys {
             Some(url) => settings.parsed("JWKS_URL", &url).map(Provider::KeysAt),
             None => settings.required("TOKEN_ISSUER").map(Provider::Issuer),
         };
-        let ca_bundle = settings.optional("JWKS_CA_BUNDLE");
-        let (table_name, provider) = settings.finish(table_name.zip(provider))?;
-        let table = Table::from_lambda_environment(&table_name)?;
-        let roots = TrustedRoots::from_setting("JWKS_CA_BUNDLE", ca_bundle)?;
-        let https = HttpsClient::new(roots, Proxies::from_environment(), FETCH_TIMEOUT);
-        Ok(Self::new(provider, https, table, Clock::system()))
+        let client = table_client(&mut settings);
+        let roots = TrustedRoots::read(&mut settings, "JWKS_CA_BUNDLE");
+        let proxies = Proxies::read(&mut settings);
+        let read = table_name.zip(provider).zip(client).zip(roots.zip(proxies));
+        let (((table_name, provider), client), (roots, proxies)) = settings.finish(read)?;
+        let https = HttpsClient::new(roots, proxies, FETCH_TIMEOUT);
+        Ok(Self::new(provider, https, Table::new(client, &table_name), Clock::system()))
     }
 
     async fn run(&self) -> Result<(), Error> {

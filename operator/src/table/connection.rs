@@ -5,10 +5,10 @@ use aws_sdk_dynamodb::config::endpoint::Params;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_types::service_config::ServiceConfigKey;
 use shared::aws::{Client, ClientSettings, Service};
-use shared::http_client::TrustedRoots;
-use shared::settings::SettingsError;
+use shared::http_client::{Proxies, TrustedRoots};
+use shared::settings::{SettingsError, SettingsReader};
 use shared::table::Table;
-use shared::table::storage::{http_client, trusted_roots};
+use shared::table::storage::{http_client, read_http_client};
 
 use super::OperatorTable;
 use super::connector::sdk_http_client;
@@ -28,12 +28,17 @@ impl OperatorTable {
     /// The table `name`, reached with the usual AWS configuration.
     ///
     /// # Errors
-    /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used.
+    /// Says why the certificates of `AWS_CA_BUNDLE` or the proxy of `HTTPS_PROXY` cannot be used, which variable is
+    /// neither `true` nor `false`, or that there are no credentials.
     pub async fn from_user_environment(
         name: &str,
         options: ConnectionOptions,
     ) -> Result<Self, SettingsError> {
-        let http_client = http_client(trusted_roots()?);
+        let mut reader = SettingsReader::of_environment();
+        let http_client = read_http_client(&mut reader);
+        // The SDK would take no notice of another value.
+        let _ = (reader.flag("AWS_USE_FIPS_ENDPOINT"), reader.flag("AWS_USE_DUALSTACK_ENDPOINT"));
+        let http_client = reader.finish(http_client)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         loader = loader.http_client(sdk_http_client(http_client.clone()));
         if let Some(region) = options.region {
@@ -48,7 +53,7 @@ impl OperatorTable {
         let region = config.region().map(ToString::to_string);
         let credentials = config.credentials_provider();
         let credentials =
-            credentials.ok_or_else(|| SettingsError::new("AWS_PROFILE", "gives no credentials"))?;
+            credentials.ok_or_else(|| SettingsError(vec!["AWS_PROFILE gives no credentials".to_owned()]))?;
         let client = Client::new(ClientSettings {
             service: Service::DynamoDb,
             endpoint: Params::builder()
@@ -80,7 +85,7 @@ pub fn local_table(name: &str, url: &str) -> Table {
         endpoint: Params::builder().region(region).endpoint(url),
         region: Some(region.to_owned()),
         credentials: SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")),
-        http_client: http_client(TrustedRoots::mozilla()),
+        http_client: http_client(TrustedRoots::mozilla(), Proxies::none()),
     });
     Table::new(client, name)
 }

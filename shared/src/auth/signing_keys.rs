@@ -165,16 +165,28 @@ impl PublishedKeys {
     }
 }
 
-/// A JWK whose numbers are written as RFC 7518, section 2, demands: base64url without padding, and no leading zero
-/// bytes in an RSA modulus or exponent. Providers publish both.
+/// A JWK whose numbers are written as RFC 7518 demands: base64url without padding (section 2), no leading zero bytes in
+/// an RSA modulus or exponent (section 2), and as many in a coordinate as its curve has (section 6.2.1.2). Providers
+/// publish others.
 fn normalised(mut jwk: Value) -> Value {
+    let length: usize = match jwk.get("crv").and_then(Value::as_str) {
+        Some("P-256") => 32,
+        Some("P-384") => 48,
+        _ => 0,
+    };
     for name in ["n", "e", "x", "y", "k"] {
         let Some(Value::String(number)) = jwk.get_mut(name) else { continue };
         number.truncate(number.trim_end_matches('=').len());
-        if let ("n" | "e", Ok(bytes)) = (name, BASE64URL.decode(&*number)) {
-            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-            *number = BASE64URL.encode(bytes.get(zeros..).unwrap_or_default());
-        }
+        let length = match name {
+            "n" | "e" => 0,
+            "x" | "y" if length > 0 => length,
+            _ => continue,
+        };
+        let Ok(bytes) = BASE64URL.decode(&*number) else { continue };
+        let digits: Vec<u8> = bytes.into_iter().skip_while(|&byte| byte == 0).collect();
+        let mut padded = vec![0; length.saturating_sub(digits.len())];
+        padded.extend(digits);
+        *number = BASE64URL.encode(padded);
     }
     jwk
 }

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_dynamodb::error::{BoxError, BuildError, ConnectorError, ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
-use http::header::{DATE, HOST, USER_AGENT};
+use http::header::{DATE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
@@ -42,7 +42,6 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// An answer that refuses a signature is due to the clock if that is this far off. DynamoDB accepts five minutes.
 const MIN_CLOCK_SKEW_MILLIS: u64 = 4 * 60 * 1000;
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("users/", env!("CARGO_PKG_VERSION")));
 
 /// The error codes that another attempt may change, beside the statuses 500, 502, 503 and 504 (AWS SDKs and Tools
 /// Reference Guide, "Retry behavior"; DynamoDB Developer Guide, "Error handling with DynamoDB").
@@ -246,8 +245,6 @@ impl Client {
         *request.headers_mut() = call.headers.clone();
         request.headers_mut().insert(HOST, server.host.clone());
         server.signer.sign(&mut request, &call.body, self.server_time())?;
-        // Not signed: a proxy may change it.
-        request.headers_mut().insert(USER_AGENT, AGENT);
         Ok(request)
     }
 
@@ -339,7 +336,7 @@ mod tests {
 
     use super::*;
     use crate::aws::from_sdk_error;
-    use crate::http_client::TrustedRoots;
+    use crate::http_client::{Proxies, TrustedRoots};
     use crate::table::storage::http_client;
 
     fn client(endpoint: ParamsBuilder, credentials: impl ProvideCredentials + 'static) -> Client {
@@ -348,7 +345,7 @@ mod tests {
             endpoint,
             region: Some("eu-west-1".to_owned()),
             credentials: SharedCredentialsProvider::new(credentials),
-            http_client: http_client(TrustedRoots::mozilla()),
+            http_client: http_client(TrustedRoots::mozilla(), Proxies::none()),
         })
     }
 

@@ -201,7 +201,7 @@ mod tests {
     use super::super::storage::http_client;
     use super::*;
     use crate::aws::{Client, ClientSettings, Service};
-    use crate::http_client::TrustedRoots;
+    use crate::http_client::{Proxies, TrustedRoots};
 
     /// A table that every call fails to reach.
     fn unreachable_table() -> Table {
@@ -210,7 +210,7 @@ mod tests {
             endpoint: Params::builder().endpoint("http://127.0.0.1:1"),
             region: None,
             credentials: SharedCredentialsProvider::new(Credentials::new("none", "none", None, None, "none")),
-            http_client: http_client(TrustedRoots::mozilla()),
+            http_client: http_client(TrustedRoots::mozilla(), Proxies::none()),
         });
         Table::new(client, "none")
     }

@@ -28,14 +28,14 @@ use crate::harness::{World, tls_server, until};
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// An identity provider.
-struct IdentityProvider {
-    url: String,
-    root: String,
+pub struct IdentityProvider {
+    pub url: String,
+    pub root: String,
     answers: Arc<Mutex<HashMap<String, Vec<u8>>>>,
 }
 
 impl IdentityProvider {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let (root, config) = tls_server(tokio_rustls::rustls::DEFAULT_VERSIONS);
         let acceptor = TlsAcceptor::from(config);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -54,8 +54,14 @@ impl IdentityProvider {
                             Err(_) => return,
                         }
                     }
-                    let path = String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned();
-                    let answer = by_path.lock().unwrap().get(&path).cloned();
+                    let head = String::from_utf8(head).unwrap();
+                    let path = head.split(' ').nth(1).unwrap().to_owned();
+                    let answer = if head.to_ascii_lowercase().contains("\r\nuser-agent: users/") {
+                        by_path.lock().unwrap().get(&path).cloned()
+                    } else {
+                        // As a firewall answers who gives no name.
+                        Some(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec())
+                    };
                     match answer {
                         Some(answer) => {
                             let _ = stream.write_all(&answer).await;
@@ -82,7 +88,7 @@ impl IdentityProvider {
         self.answers.lock().unwrap().insert(path.into(), answer);
     }
 
-    fn publishes(&self, keys: &[Value]) {
+    pub fn publishes(&self, keys: &[Value]) {
         self.answers("/jwks", "200 OK", json!({ "keys": keys }).to_string());
     }
 
@@ -93,7 +99,7 @@ impl IdentityProvider {
     fn refresher(&self, world: &World, provider: Provider, table: Table) -> RefreshSigningKeys {
         let https = HttpsClient::new(
             TrustedRoots::from_pem(self.root.as_bytes()).unwrap(),
-            Proxies::at("", ""),
+            Proxies::none(),
             PATIENCE,
         );
         RefreshSigningKeys::new(provider, https, table, world.system.clock().clone())
@@ -110,7 +116,7 @@ impl IdentityProvider {
 }
 
 /// The public half of a key of the local system's kind.
-fn public(key: &SigningKey) -> Value {
+pub fn public(key: &SigningKey) -> Value {
     let jwks: Value = serde_json::from_str(&key.jwks()).unwrap();
     jwks["keys"][0].clone()
 }
@@ -159,7 +165,7 @@ async fn a_slow_refresh_does_not_bring_back_an_older_set() {
     provider.publishes(&[public(&old)]);
     let https = HttpsClient::new(
         TrustedRoots::from_pem(provider.root.as_bytes()).unwrap(),
-        Proxies::at("", ""),
+        Proxies::none(),
         PATIENCE,
     );
     let slow = RefreshSigningKeys::new(provider.keys_at("/jwks"), https, world.functions_table(), began);
@@ -228,11 +234,31 @@ async fn key_sets_are_read_as_providers_write_them() {
     let rsa = |n: &[u8], e: &[u8]| json!({ "kty": "RSA", "n": URL_SAFE.encode(n), "e": URL_SAFE.encode(e), "kid": "rsa" });
     let with_zeros = rsa(&[&[0][..], &[0xff; 256]].concat(), &[0, 1, 0, 1]);
     let plain = json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xff; 256]), "e": "AQAB", "kid": "rsa" });
-    let set = json!({ "keys": [padded, with_zeros] }).to_string();
+    // Coordinates as numbers: without the zeros before them, or with one more.
+    let numbers = |key: &Value, bytes: fn(Vec<u8>) -> Vec<u8>| {
+        let mut numbers = key.clone();
+        for name in ["x", "y"] {
+            let coordinate = URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
+            numbers[name] = URL_SAFE_NO_PAD.encode(bytes(coordinate)).into();
+        }
+        numbers
+    };
+    let mut generated = std::iter::repeat_with(|| public(&SigningKey::generate().unwrap()));
+    let starts_with_zero = |key: &Value| URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap()[0] == 0;
+    let small = generated.find(starts_with_zero).unwrap();
+    let stripped = numbers(&small, |bytes| bytes.into_iter().skip_while(|byte| *byte == 0).collect());
+    let small_too = json!({ "kid": "longer", "kty": "EC", "crv": "P-256", "x": small["x"], "y": small["y"] });
+    let longer = numbers(&small_too, |bytes| [vec![0], bytes].concat());
+    let set = json!({ "keys": [padded, with_zeros, stripped, longer] }).to_string();
 
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(set.as_bytes()).unwrap();
-    let gzip = gzip.finish().unwrap();
+    let compressed = |text: &str| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let gzip = compressed(&set);
+    // RFC 1952, section 2.2.
+    let members = [compressed(&set[..20]), compressed(&set[20..])].concat();
     let answer = |headers: &str, body: &[u8]| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
         provider.answers_raw("/jwks", [head.as_bytes(), body].concat());
@@ -244,11 +270,13 @@ async fn key_sets_are_read_as_providers_write_them() {
         ("", format!("\u{feff}{set}").as_bytes()),
         ("Content-Encoding: gzip\r\n", &gzip),
         ("content-encoding: X-GZIP\r\n", &gzip),
+        ("Content-Encoding: gzip\r\n", &members),
+        ("Content-Encoding: \r\n", set.as_bytes()),
     ] {
         world.delete_item("SIGNING_KEYS", "SIGNING_KEYS").await;
         answer(headers, body);
         provider.refresh(&world).await.unwrap();
-        assert_eq!(stored(&world).await, json!({ "keys": [key, plain] }), "{headers}");
+        assert_eq!(stored(&world).await, json!({ "keys": [key, plain, small, small_too] }), "{headers}");
     }
 
     // A small answer can decompress to a large one.
@@ -325,9 +353,9 @@ async fn whatever_the_provider_does_wrong_the_stored_keys_stay() {
     provider.answers_raw("/truncated", truncated.into_bytes());
 
     for (path, why) in [
-        ("/500", "localhost answered with another status than 200"),
-        ("/404", "localhost answered with another status than 200"),
-        ("/redirect", "localhost answered with another status than 200"),
+        ("/500", "localhost answered with status 500 and not 200"),
+        ("/404", "localhost answered with status 404 and not 200"),
+        ("/redirect", "localhost answered with status 302 and not 200"),
         ("/html", "the provider's key set is not a JWK Set"),
         ("/no-set", "the provider's key set is not a JWK Set"),
         ("/empty", "the provider's key set has no usable key"),
@@ -341,15 +369,14 @@ async fn whatever_the_provider_does_wrong_the_stored_keys_stay() {
         assert_eq!(world.table().signing_keys().await.unwrap(), before, "{path}");
     }
     let down = Provider::KeysAt("https://localhost:1/jwks".parse().unwrap());
-    assert_eq!(
-        provider.refresh_from(&world, down).await,
-        Err("localhost could not be reached over HTTPS".into())
-    );
+    let refused = provider.refresh_from(&world, down).await.unwrap_err();
+    assert!(refused.starts_with("localhost could not be reached over HTTPS: no connection: "), "{refused}");
+    assert!(refused.contains("Connection refused"), "{refused}");
     // A server whose certificate nobody vouches for is not the provider.
     let stranger = IdentityProvider::start().await;
     stranger.answers("/jwks", "200 OK", &set);
-    let unknown_root = provider.refresh_from(&world, stranger.keys_at("/jwks")).await;
-    assert_eq!(unknown_root, Err("localhost could not be reached over HTTPS".into()));
+    let unknown_root = provider.refresh_from(&world, stranger.keys_at("/jwks")).await.unwrap_err();
+    assert!(unknown_root.contains("invalid peer certificate: "), "{unknown_root}");
     assert_eq!(world.table().signing_keys().await.unwrap(), before);
     // And all the while nobody is locked out.
     world.get("/api/users/organizations").bearer(world.signed(&world.payload())).send().await.assert_ok(200);

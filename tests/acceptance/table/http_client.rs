@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::{Request, Response};
 use shared::clock::{Clock, ManualClock};
 use shared::http_client::{HttpClient, HttpClientError, Proxies, TrustedRoots};
+use shared::settings::{SettingsError, SettingsReader};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -97,7 +98,7 @@ async fn answer_all(
 
 fn client() -> (HttpClient, ManualClock) {
     let (clock, hand) = Clock::manual(START);
-    (HttpClient::new(TrustedRoots::mozilla(), Proxies::at("", ""), KEEP_IDLE, clock), hand)
+    (HttpClient::new(TrustedRoots::mozilla(), Proxies::none(), KEEP_IDLE, clock), hand)
 }
 
 async fn get(client: &HttpClient, url: &str) -> Result<Response<Bytes>, HttpClientError> {
@@ -236,7 +237,7 @@ async fn speaks_tls_1_2_and_1_3_with_trusted_servers_by_name() {
     for version in [&TLS12, &TLS13] {
         let (root, config) = tls_server(&[version]);
         let port = tls_listener(config).await;
-        let trusting = |roots| HttpClient::new(roots, Proxies::at("", ""), KEEP_IDLE, Clock::system());
+        let trusting = |roots| HttpClient::new(roots, Proxies::none(), KEEP_IDLE, Clock::system());
         let client = trusting(TrustedRoots::from_pem(root.as_bytes()).unwrap());
         let answer = get(&client, &format!("https://localhost:{port}/path?query")).await.unwrap();
         assert_eq!(answer.into_body(), "hello");
@@ -253,7 +254,7 @@ async fn speaks_tls_1_2_and_1_3_with_trusted_servers_by_name() {
 }
 
 /// An HTTP proxy that admits one user, and what it was asked.
-async fn proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+pub async fn proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -292,31 +293,80 @@ async fn https_goes_through_the_proxy_that_the_settings_name() {
         HttpClient::new(TrustedRoots::from_pem(root.as_bytes()).unwrap(), proxies, KEEP_IDLE, Clock::system())
     };
     let at = format!("http://user:secret@{proxy}");
-    assert_eq!(get(&client(Proxies::at(&at, "")), &url).await.unwrap().into_body(), "hello");
-    assert_eq!(
-        asked.lock().unwrap().drain(..).collect::<Vec<_>>(),
-        [format!("CONNECT localhost:{port} HTTP/1.1")]
-    );
+    let named = |name: &'static str, value: &str| proxies(&[(name, value)]).unwrap();
+    let without_scheme = format!("user:secret@{proxy}/");
+    for proxies in [
+        named("HTTPS_PROXY", &at),
+        named("https_proxy", &format!(" {at}\n")),
+        named("ALL_PROXY", &without_scheme),
+        named("all_proxy", &at),
+    ] {
+        assert_eq!(get(&client(proxies), &url).await.unwrap().into_body(), "hello");
+        let asked: Vec<_> = asked.lock().unwrap().drain(..).collect();
+        assert_eq!(asked, [format!("CONNECT localhost:{port} HTTP/1.1")]);
+    }
+    // An address of version 6 keeps its brackets.
+    let error = get(&client(named("HTTPS_PROXY", &at)), "https://[::1]:1/").await.unwrap_err();
+    assert!(matches!(error, HttpClientError::Connection(_)), "{error}");
+    assert_eq!(asked.lock().unwrap().drain(..).collect::<Vec<_>>(), ["CONNECT [::1]:1 HTTP/1.1"]);
 
     // What is not for it does not reach it: a host of NO_PROXY, and HTTP.
-    get(&client(Proxies::at(&at, "example.com,localhost")), &url).await.unwrap();
+    for name in ["NO_PROXY", "no_proxy"] {
+        let proxies = proxies(&[("HTTPS_PROXY", &at), (name, "example.com,localhost")]).unwrap();
+        get(&client(proxies), &url).await.unwrap();
+    }
     let server = Server::start(OK).await;
-    get(&client(Proxies::at(&at, "")), &server.url()).await.unwrap();
+    get(&client(named("HTTPS_PROXY", &at)), &server.url()).await.unwrap();
     assert_eq!(asked.lock().unwrap().len(), 0);
 
-    // What it refuses, and an address that is no HTTP proxy's.
-    for (at, why) in [
-        (format!("http://{proxy}"), "proxy"),
-        (format!("https://{proxy}"), "HTTPS_PROXY must be an http:// address"),
-        ("socks5://127.0.0.1:1".to_owned(), "HTTPS_PROXY must be an http:// address"),
+    // What it refuses.
+    let error = get(&client(named("HTTPS_PROXY", &format!("http://{proxy}"))), &url).await.unwrap_err();
+    assert!(error.to_string().contains("the proxy: "), "{error}");
+}
+
+/// What these variables name.
+fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, SettingsError> {
+    let mut reader = SettingsReader::new(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    });
+    let proxies = Proxies::read(&mut reader);
+    reader.finish(proxies)
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_refused() {
+    for secret in [
+        "https://user:secret@127.0.0.1:3128",
+        "socks5://user:secret@127.0.0.1:3128",
+        "ftp://user:secret@127.0.0.1",
+        "http//user:secret@127.0.0.1",
+        "http://DOMAIN\\user:secret@127.0.0.1:3128",
+        "http://user:secret word@127.0.0.1:3128",
+        "http://user:secret[@127.0.0.1:3128",
+        "http://user:secretä@127.0.0.1:3128",
+        "not a url, secret",
     ] {
-        let error = get(&client(Proxies::at(&at, "")), &url).await.unwrap_err().to_string();
-        assert!(error.contains(why) && !error.contains("secret"), "{at}: {error}");
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            assert_eq!(
+                proxies(&[(name, secret)]).err().unwrap().to_string(),
+                format!(
+                    "wrong settings: {name} must be the http:// address of a proxy, user and password percent-encoded"
+                ),
+            );
+        }
+    }
+    for none in [&[][..], &[("HTTPS_PROXY", "")], &[("NO_PROXY", "*")]] {
+        proxies(none).unwrap();
     }
 }
 
 #[test]
 fn roots_that_are_none_are_refused() {
+    let roots = |file: &str| {
+        let mut reader = SettingsReader::new(|name| (name == "JWKS_CA_BUNDLE").then(|| file.to_owned()));
+        let roots = TrustedRoots::read(&mut reader, "JWKS_CA_BUNDLE");
+        reader.finish(roots).map_err(|error| error.to_string())
+    };
     for (pem, why) in [
         ("", "holds no certificate"),
         ("not PEM", "holds no certificate"),
@@ -330,9 +380,11 @@ fn roots_that_are_none_are_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, pem).unwrap();
         let path = file.path().to_str().unwrap();
-        let error = TrustedRoots::from_setting("JWKS_CA_BUNDLE", Some(path.to_owned())).err().unwrap();
-        assert_eq!(error.to_string(), format!("wrong settings: JWKS_CA_BUNDLE ({path}): {why}"));
+        assert_eq!(roots(path).err().unwrap(), format!("wrong settings: JWKS_CA_BUNDLE ({path}): {why}"));
     }
-    let error = TrustedRoots::from_setting("JWKS_CA_BUNDLE", Some("/no/such/file".to_owned())).err().unwrap();
-    assert!(error.to_string().starts_with("wrong settings: JWKS_CA_BUNDLE (/no/such/file): "), "{error}");
+    let error = roots("/no/such/file").err().unwrap();
+    assert!(error.starts_with("wrong settings: JWKS_CA_BUNDLE (/no/such/file): "), "{error}");
+    // A byte order mark hides no certificate.
+    let (root, _) = tls_server(&[&TLS13]);
+    TrustedRoots::from_pem(format!("\u{feff}{root}").as_bytes()).unwrap();
 }

@@ -6,7 +6,7 @@ mod creation_race;
 mod differences;
 pub mod faults;
 mod freeze;
-mod http_client;
+pub mod http_client;
 mod model;
 mod operator_calls;
 mod regions;

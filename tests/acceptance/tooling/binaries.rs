@@ -18,11 +18,14 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
+use users::local::SigningKey;
 
 use crate::endpoints::events::{directory, read};
+use crate::endpoints::refresh_signing_keys::{IdentityProvider, public};
 use crate::endpoints::rows;
 use crate::harness::{ACME, ENDPOINTS, JANE, World, built_binaries};
 use crate::security::log::is_private;
+use crate::table::http_client::proxy;
 
 /// The Lambda Runtime API (AWS Lambda Developer Guide, "Using the Lambda runtime API for custom
 /// runtimes"): hands out events, takes responses.
@@ -367,6 +370,55 @@ async fn a_function_honours_the_variables_that_choose_an_endpoint() {
         let log = log_of(&mut process).await;
         let wrong = format!("wrong settings: {name} must be true or false");
         assert_eq!(log.last().unwrap()["message"], wrong);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_goes_out_as_its_environment_says() {
+    let world = World::start_now().await;
+    let provider = IdentityProvider::start().await;
+    provider.publishes(&[public(&SigningKey::generate().unwrap())]);
+    let (proxy, asked) = proxy().await;
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&roots, &provider.root).unwrap();
+    let (roots, url) = (roots.path().to_str().unwrap(), format!("{}/jwks", provider.url));
+    let proxy = format!("http://user:secret@{proxy}");
+    let connect = format!("CONNECT {} HTTP/1.1", provider.url.strip_prefix("https://").unwrap());
+
+    // To the provider: its own roots, and the proxy.
+    let mut runtime_api = RuntimeApi::start().await;
+    let own = [("JWKS_URL", &*url), ("JWKS_CA_BUNDLE", roots), ("HTTPS_PROXY", &*proxy)];
+    let settings = [usual(&world).as_slice(), &own].concat();
+    let _process = start("refresh-signing-keys", &runtime_api, &settings);
+    assert_eq!(runtime_api.invoke(json!({})).await, Value::Null);
+    assert_eq!(asked.lock().unwrap().drain(..).collect::<Vec<_>>(), [&*connect]);
+
+    // To the table, which is this provider now and never answers.
+    let mut runtime_api = RuntimeApi::start().await;
+    let own =
+        [("AWS_ENDPOINT_URL_DYNAMODB", &*provider.url), ("AWS_CA_BUNDLE", roots), ("HTTPS_PROXY", &proxy)];
+    let settings = [usual(&world).as_slice(), &own].concat();
+    let _process = start("get-profile", &runtime_api, &settings);
+    runtime_api.until_asked(1).await;
+    assert!(asked.lock().unwrap().iter().all(|asked| *asked == connect));
+    assert!(!asked.lock().unwrap().is_empty());
+
+    // All that is wrong is said at once.
+    for function in ["refresh-signing-keys", "get-profile"] {
+        let runtime_api = RuntimeApi::start().await;
+        let wrong = [
+            ("TABLE_NAME", ""),
+            ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
+            ("AWS_CA_BUNDLE", "/no/such/file"),
+            ("AWS_USE_FIPS_ENDPOINT", "yes"),
+        ];
+        let mut process = start(function, &runtime_api, &[usual(&world).as_slice(), &wrong].concat());
+        assert_eq!(process.wait().await.unwrap().code(), Some(1));
+        let log = log_of(&mut process).await;
+        let message = log.last().unwrap()["message"].as_str().unwrap();
+        for (name, _) in wrong {
+            assert_eq!(message.matches(name).count(), 1, "{message}");
+        }
     }
 }
 

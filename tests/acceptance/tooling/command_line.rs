@@ -250,6 +250,23 @@ async fn a_token_is_alone_on_stdout_and_its_key_is_private() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_the_network_that_are_wrong_are_refused() {
+    for (name, value) in [
+        ("AWS_CA_BUNDLE", "/no/such/file"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1"),
+        ("AWS_USE_FIPS_ENDPOINT", "yes"),
+        ("HTTPS_PROXY", "socks5://127.0.0.1:1"),
+    ] {
+        let mut command = users_command();
+        command.args(["user", "get", "--id", JANE, "--region", "eu-west-1"]).env(name, value);
+        let output = command.output().await.unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("wrong settings: {name} ")), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_usage_is_exit_status_2() {
     for wrong in [
         &["nonsense"][..],

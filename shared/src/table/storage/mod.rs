@@ -13,7 +13,7 @@ mod transaction;
 pub use item::{Item, NewItem};
 pub use keys::{Condition, KEY_ATTRIBUTES, Key, KeyKind, Range, TTL_ATTRIBUTE};
 pub use page::{ListBuilder, Page, PageStart};
-pub use table::{Table, http_client, trusted_roots};
+pub use table::{Table, http_client, read_http_client, table_client};
 pub use time::{
     from_text as timestamp_from_text, to_sortable_text as timestamp_to_sortable_text,
     to_text as timestamp_to_text,

@@ -19,7 +19,7 @@ use crate::aws::{Client, ClientSettings, Service, from_sdk_error, pause_before};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::http_client::{HttpClient, Proxies, TrustedRoots};
-use crate::settings::SettingsError;
+use crate::settings::SettingsReader;
 
 /// When an idle connection is dropped. DynamoDB drops it after about 60 s, and a function that was frozen meanwhile
 /// would find it dead.
@@ -47,29 +47,6 @@ impl Table {
     #[must_use]
     pub fn new(client: Client, name: &str) -> Self {
         Self { client, name: name.to_owned() }
-    }
-
-    /// The table `name` as a Lambda function reaches it: region, credentials and endpoint come from the variables
-    /// that Lambda sets, and no other provider is asked.
-    ///
-    /// # Errors
-    /// Says why the certificates of `AWS_CA_BUNDLE` cannot be used, or which variable is neither `true` nor `false`.
-    pub fn from_lambda_environment(name: &str) -> Result<Self, SettingsError> {
-        let region = variable("AWS_REGION");
-        let endpoint_url = variable("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| variable("AWS_ENDPOINT_URL"));
-        let endpoint = endpoint::Params::builder()
-            .set_region(region.clone())
-            .set_endpoint(endpoint_url)
-            .set_use_fips(flag("AWS_USE_FIPS_ENDPOINT")?)
-            .set_use_dual_stack(flag("AWS_USE_DUALSTACK_ENDPOINT")?);
-        let client = Client::new(ClientSettings {
-            service: Service::DynamoDb,
-            endpoint,
-            region,
-            credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
-            http_client: http_client(trusted_roots()?),
-        });
-        Ok(Self::new(client, name))
     }
 
     /// The client.
@@ -176,27 +153,36 @@ impl Table {
     }
 }
 
+/// Reads how a Lambda function reaches the table: region, credentials and endpoint come from the variables that Lambda
+/// sets, and no other provider is asked. The reader is told of certificates or a proxy that cannot be used, and of a
+/// variable that is neither `true` nor `false`.
+pub fn table_client(reader: &mut SettingsReader<'_>) -> Option<Client> {
+    let region = reader.optional("AWS_REGION");
+    let service_url = reader.optional("AWS_ENDPOINT_URL_DYNAMODB");
+    let endpoint = endpoint::Params::builder()
+        .set_region(region.clone())
+        .set_endpoint(service_url.or_else(|| reader.optional("AWS_ENDPOINT_URL")))
+        .set_use_fips(reader.flag("AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(reader.flag("AWS_USE_DUALSTACK_ENDPOINT"));
+    Some(Client::new(ClientSettings {
+        service: Service::DynamoDb,
+        endpoint,
+        region,
+        credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
+        http_client: read_http_client(reader)?,
+    }))
+}
+
+/// Reads the HTTP client for the table's API: the certification authorities are Mozilla's list, or those of the file
+/// that `AWS_CA_BUNDLE` names (AWS SDKs and Tools Reference Guide, "General configuration settings").
+pub fn read_http_client(reader: &mut SettingsReader<'_>) -> Option<HttpClient> {
+    let roots = TrustedRoots::read(reader, "AWS_CA_BUNDLE");
+    let (roots, proxies) = roots.zip(Proxies::read(reader))?;
+    Some(http_client(roots, proxies))
+}
+
 /// The HTTP client for the table's API.
 #[must_use]
-pub fn http_client(roots: TrustedRoots) -> HttpClient {
-    HttpClient::new(roots, Proxies::from_environment(), KEEP_IDLE, Clock::system())
-}
-
-/// The certification authorities that are trusted for the table's API: Mozilla's list, or the file that
-/// `AWS_CA_BUNDLE` names (AWS SDKs and Tools Reference Guide, "General configuration settings").
-///
-/// # Errors
-/// Says why the file cannot be used.
-pub fn trusted_roots() -> Result<TrustedRoots, SettingsError> {
-    TrustedRoots::from_setting("AWS_CA_BUNDLE", variable("AWS_CA_BUNDLE"))
-}
-
-/// A variable that is `true` or `false`, in any case.
-fn flag(name: &'static str) -> Result<Option<bool>, SettingsError> {
-    let value = variable(name).map(|value| value.to_ascii_lowercase().parse());
-    value.transpose().map_err(|_| SettingsError::new(name, "must be true or false"))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+pub fn http_client(roots: TrustedRoots, proxies: Proxies) -> HttpClient {
+    HttpClient::new(roots, proxies, KEEP_IDLE, Clock::system())
 }
