@@ -4,10 +4,11 @@ use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 
 use anstyle::Style;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
-use icu_properties::{CodePointMapData, CodePointSetData};
+use icu_properties::CodePointSetData;
+use icu_properties::props::VariationSelector;
 use serde::Serialize;
 use serde_json::{Value, json};
+use shared::model::is_invisible;
 
 use super::Failure;
 
@@ -50,26 +51,19 @@ pub(crate) fn escaped(text: &str) -> String {
             ' '..='~' => escaped.push(character),
             // `escape_debug` knows some of what has no glyph; the rest follows by property.
             '\n' | '\r' | '\t' => escaped.extend(character.escape_default()),
-            _ if is_invisible(character) => escaped.extend(character.escape_unicode()),
+            _ if is_hidden(character) => escaped.extend(character.escape_unicode()),
             _ => escaped.push(character),
         }
     }
     escaped
 }
 
-/// Whether a character has no glyph of its own: controls, formats such as bidirectional overrides, line separators,
-/// fillers, and what Unicode has not assigned. Joiners are part of how some scripts are written.
-fn is_invisible(character: char) -> bool {
+/// Whether a character changes how others look or is not seen. Joiners are part of how some scripts are written, and
+/// variation selectors choose between glyphs of an emoji or an ideograph.
+fn is_hidden(character: char) -> bool {
     const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
-    let category = CodePointMapData::<GeneralCategory>::new().get(character);
-    let has_no_glyph = GeneralCategoryGroup::Other
-        .union(GeneralCategoryGroup::LineSeparator)
-        .union(GeneralCategoryGroup::ParagraphSeparator)
-        .contains(category);
-    let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character);
-    // Variation selectors choose between glyphs of an emoji or an ideograph.
-    let is_selector = is_ignorable && matches!(category, GeneralCategory::NonspacingMark);
-    (has_no_glyph || is_ignorable) && !is_selector && !JOINERS.contains(&character)
+    let is_selector = CodePointSetData::new::<VariationSelector>().contains(character);
+    is_invisible(character) && !is_selector && !JOINERS.contains(&character)
 }
 
 /// How a command prints.
@@ -132,12 +126,16 @@ impl Output {
 /// Prints lines for people.
 pub(super) fn print(lines: impl IntoIterator<Item = Line>) -> Result<(), Failure> {
     let lines: Vec<_> = lines.into_iter().map(|Line(line)| line).collect();
-    print_exactly(&lines.join("\n"))
+    printed(writeln!(anstream::stdout(), "{}", lines.join("\n")))
 }
 
 /// Prints what a program reads: JSON, a script, a token.
 pub(super) fn print_exactly(text: &str) -> Result<(), Failure> {
-    match writeln!(anstream::stdout(), "{text}") {
+    printed(writeln!(io::stdout(), "{text}"))
+}
+
+fn printed(printed: io::Result<()>) -> Result<(), Failure> {
+    match printed {
         // The reader, for example `head`, has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed.map_err(|error| Failure::refused(format!("cannot print: {error}"))),
@@ -213,12 +211,15 @@ mod tests {
             '\u{e0001}',
             '\u{e000}',
             '\u{378}',
+            '\u{34f}',
+            '\u{17b4}',
+            '\u{2800}',
         ] {
-            assert!(is_invisible(character), "{character:?}");
+            assert!(is_hidden(character), "{character:?}");
         }
         for character in ['é', 'e', '\u{301}', '日', 'ش', '\u{200c}', '\u{200d}', '😀', '\u{fe0f}', '\u{a0}']
         {
-            assert!(!is_invisible(character), "{character:?}");
+            assert!(!is_hidden(character), "{character:?}");
         }
     }
 }

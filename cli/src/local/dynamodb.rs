@@ -183,6 +183,7 @@ mod tests {
             ("GetItem", "{}", "Validation", "2 validation errors detected: Value null at 'key'"),
             ("BatchGetItem", "{}", "Validation", "missing field `RequestItems`"),
             ("PutItem", r#"{"Item": {"PK": {"S": 1}}}"#, "Serialization", "expected string for S"),
+            ("GetItem", r#"{"ConsistentRead": 1}"#, "Serialization", "NUMBER_VALUE cannot be converted"),
             ("PutItem", r#"{"TableName": 1}"#, "Serialization", "invalid type: integer `1`"),
             ("PutItem", "no JSON", "Serialization", "expected ident"),
         ] {

@@ -147,7 +147,8 @@ impl Request {
                 return Err(too_large());
             }
             RawBody::NotBase64(_) => return Err(not_json("is not valid base64")),
-            RawBody::Bytes(bytes) => bytes.as_slice(),
+            // RFC 8259, section 8.1, lets a parser ignore a byte order mark.
+            RawBody::Bytes(bytes) => bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes),
         };
         // A derived `Deserialize` would take an array for an object.
         match bytes.trim_ascii_start().first() {
@@ -175,15 +176,15 @@ fn why(error: &serde_json::Error) -> &'static str {
     }
 }
 
-/// `application/json` or a type of its structure (`+json`, RFC 6839), in UTF-8.
+/// `application/json` or a type of its structure (`+json`, RFC 6839), in UTF-8 or its part ASCII.
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(|part| part.trim().to_ascii_lowercase());
     let media_type = parts.next().unwrap_or_default();
     let structured = media_type.starts_with("application/") && media_type.ends_with("+json");
     (media_type == "application/json" || structured)
         && parts
-            .filter_map(|part| Some(part.strip_prefix("charset=")?.trim_matches('"').to_owned()))
-            .all(|charset| charset == "utf-8" || charset == "utf8")
+            .filter_map(|part| Some(part.strip_prefix("charset=")?.replace(['"', '\'', '-', '_'], "")))
+            .all(|charset| charset == "utf8" || charset == "usascii")
 }
 
 /// `None` if a `%` is not followed by two hexadecimal digits, or the octets are not UTF-8.
@@ -323,6 +324,8 @@ mod tests {
             "application/json",
             "Application/JSON; charset=UTF-8",
             "application/json;charset=utf8",
+            "application/json; charset='utf_8'",
+            "application/json; charset=US-ASCII",
             "application/merge-patch+json",
         ] {
             assert!(read(Some(content_type), "{}").is_ok(), "{content_type}");
@@ -337,12 +340,13 @@ mod tests {
             ("{}}", "The body is not valid JSON."),
             ("[\"a@x.com\"]", "The body must be a JSON object."),
             ("null", "The body must be a JSON object."),
-            ("\u{feff}{}", "The body is not valid JSON."),
+            ("\u{feff}\u{feff}{}", "The body is not valid JSON."),
             ("{\"Email\":1,\"Email\":2}", "The body has a member twice."),
             ("{\"Email\":\"\\ud800\"}", "The body is not valid JSON."),
         ] {
             assert_eq!(fields(&read(json, body).err().unwrap()), [("$", message)], "{body}");
         }
+        assert!(read(json, "\u{feff}{}").is_ok());
         assert!(read(json, "{\"Email\":\"a@x.com\",\"Other\":1}").unwrap().email.is_some());
         let deep = format!("{{\"Email\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(fields(&read(json, &deep).err().unwrap()), [("$", "The body is not valid JSON.")]);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use icu_normalizer::ComposingNormalizerBorrowed;
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::{Invalid, Stored, text_type, visible};
 
@@ -43,7 +44,15 @@ impl FromStr for Stored<Email> {
             return Err(Invalid("must be at most 254 octets long"));
         }
         let (local, given_domain) = split(text);
-        let domain = idna::domain_to_ascii_strict(given_domain).map_err(|_| INVALID)?;
+        // Hyphens in the third and fourth place are registered too. Such a label is no punycode but with `xn`.
+        let domain = Uts46::new()
+            .to_ascii(
+                given_domain.as_bytes(),
+                AsciiDenyList::STD3,
+                Hyphens::CheckFirstLast,
+                DnsLength::Verify,
+            )
+            .map_err(|_| INVALID)?;
         // RFC 5321, section 4.1.2 allows a quoted space. The parser also accepts a tab.
         if local.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(INVALID);
@@ -124,7 +133,9 @@ mod tests {
             ("jane@BÜCHER.example", "jane@xn--bcher-kva.example"),
             ("jane@bu\u{308}cher.example", "jane@XN--BCHER-KVA.example"),
             ("संपर्क@डाटामेल.भारत", "संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"),
-            ("👩‍💻@x.com", "👩‍💻@X.com"),
+            ("👩@x.com", "👩@X.com"),
+            ("jane@ex--ample.com", "Jane@EX--ample.com"),
+            ("jane@r3---sn.example.com", "jane@r3---SN.example.com"),
             ("\"a@B\"@x.com", "\"A@b\"@x.com"),
             ("例え@例え.テスト", "例え@xn--r8jz45g.xn--zckzah"),
         ] {
@@ -177,6 +188,10 @@ mod tests {
             "jane@\u{2060}x.com",
             "\u{202e}jane@x.com",
             "jane\u{fe0f}@x.com",
+            "👩\u{200d}💻@x.com",
+            "j\u{2800}ane@x.com",
+            "jane@x\u{2800}.com",
+            "jane\u{e000}@x.com",
             "\u{130}\u{94d}\u{200d}y@x.com",
             &long,
         ] {

@@ -22,6 +22,7 @@ pub use organization::{Organization, OrganizationName, Slug};
 pub use password::{Password, PasswordHash, PasswordHasher};
 pub use quota::{Quota, RateLimit};
 pub use user::{PersonName, PhoneNumber, User};
+pub use visible::is_invisible;
 
 /// Why a text is not valid for its type: a sentence about the value, without the value.
 ///

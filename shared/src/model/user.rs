@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::BidiControl;
+
 use super::{Email, Invalid, Stored, UserId, text_type, visible};
 
 /// A first or last name: trimmed, 1 to 100 characters, all of them visible.
@@ -47,8 +50,8 @@ pub(super) fn stored_label(text: &str) -> Result<String, Invalid> {
 
 /// A phone number: 3 to 32 of digits, space, `+`, `-`, `.`, `(`, `)`, `x`, `#`.
 ///
-/// It is kept as a person would write it: every kind of white space is one space, every kind of hyphen `-`, and `ext.`
-/// is `x`.
+/// It is kept as a person would write it: every kind of white space is one space, every kind of hyphen and `/` are `-`,
+/// and `ext.` is `x`. Marks of direction, which come with a number from a list of contacts, go.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
@@ -72,16 +75,17 @@ impl TryFrom<String> for PhoneNumber {
 fn as_usually_written(text: &str) -> String {
     let plain: String = text
         .chars()
+        .filter(|&c| !CodePointSetData::new::<BidiControl>().contains(c))
         .map(|c| match c {
             c if c.is_whitespace() => ' ',
-            // Hyphen, non-breaking hyphen, figure dash, en dash, minus sign, and their wide forms.
-            '\u{2010}'..='\u{2013}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => '-',
+            // Hyphens and dashes, the minus sign, wide forms, and what separates an area code in some countries.
+            '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' | '/' => '-',
             c => c.to_ascii_lowercase(),
         })
         .collect();
     let words = plain.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     // The longer ones first.
-    ["extension ", "extension", "ext. ", "ext.", "ext ", "ext"]
+    ["extension. ", "extension.", "extension ", "extension", "ext. ", "ext.", "ext ", "ext"]
         .iter()
         .fold(words, |text, word| text.replace(word, "x"))
 }
@@ -130,6 +134,9 @@ mod tests {
             ("561-555-1212 X5", "561-555-1212 x5"),
             ("+49\u{2009}30\t1234\n", "+49 30 1234"),
             ("561\u{2013}555\u{2212}1212", "561-555-1212"),
+            ("561\u{2014}555/1212", "561-555-1212"),
+            ("561-555-1212 extension. 5", "561-555-1212 x5"),
+            ("\u{202a}+1 (561) 555-1212\u{202c}\u{200e}", "+1 (561) 555-1212"),
         ] {
             assert_eq!(written.parse::<PhoneNumber>().unwrap().as_str(), kept);
         }

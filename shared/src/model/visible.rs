@@ -1,12 +1,13 @@
 //! Checks that a text has no invisible characters.
 //!
 //! An invisible character, or one that changes the direction of its neighbours, makes two different texts look the
-//! same. The rules are by Unicode property and follow PRECIS (RFC 8264, section 9: `PrecisIgnorableProperties` and
-//! `Controls` are disallowed; joiners only in the contexts of RFC 5892, appendix A) and UTS #39.
+//! same. The rules are by Unicode property and follow PRECIS (RFC 8264, section 9: `Unassigned`,
+//! `PrecisIgnorableProperties` and `Controls` are disallowed; joiners only in the contexts of RFC 5892, appendix A) and
+//! UTS #39.
 
 use icu_properties::props::{
-    CanonicalCombiningClass, DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory, Ideographic,
-    JoiningType, PrependedConcatenationMark, VariationSelector,
+    CanonicalCombiningClass, DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory,
+    GeneralCategoryGroup, Ideographic, JoiningType, PrependedConcatenationMark, VariationSelector,
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
@@ -15,25 +16,26 @@ use super::Invalid;
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
-/// Checks a name that people read. Variation selectors may follow a character that they vary.
+/// Checks a name that people read. Variation selectors may follow a character that they vary, and joiners make several
+/// emoji one.
 pub(super) fn check_name(text: &str) -> Result<(), Invalid> {
-    check(text, varies)
+    check(text, true)
 }
 
-/// Checks a part of an address. Addresses are compared, so none may differ by a variation selector.
+/// Checks a part of an address. Addresses are compared, so none may differ by what only some fonts show.
 pub(super) fn check_address(text: &str) -> Result<(), Invalid> {
-    check(text, |_, _| false)
+    check(text, false)
 }
 
-fn check(text: &str, may_vary: fn(&[char], char) -> bool) -> Result<(), Invalid> {
+fn check(text: &str, is_name: bool) -> Result<(), Invalid> {
     let characters: Vec<char> = text.chars().collect();
     for (at, &character) in characters.iter().enumerate() {
         let (before, after) = (characters.get(..at).unwrap_or(&[]), characters.get(at + 1..).unwrap_or(&[]));
         let is_allowed = match character {
-            ZERO_WIDTH_JOINER => follows_virama(before) || joins_pictographs(before, after),
+            ZERO_WIDTH_JOINER => follows_virama(before) || (is_name && joins_pictographs(before, after)),
             ZERO_WIDTH_NON_JOINER => follows_virama(before) || breaks_cursive_letters(before, after),
             _ if !is_invisible(character) => true,
-            _ => may_vary(before, character),
+            _ => is_name && varies(before, character),
         };
         if !is_allowed {
             return Err(Invalid("must not contain control characters or invisible characters"));
@@ -42,19 +44,20 @@ fn check(text: &str, may_vary: fn(&[char], char) -> bool) -> Result<(), Invalid>
     Ok(())
 }
 
-/// Controls, formats, separators of lines, and what a font may leave out.
-fn is_invisible(character: char) -> bool {
-    let category = CodePointMapData::<GeneralCategory>::new().get(character);
-    let is_control = matches!(
-        category,
-        GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-    );
+/// Whether a character has no glyph: controls, formats, separators of lines, what Unicode has not assigned or left to
+/// others, and what a font may leave out.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    // No property names these two: a Braille pattern without dots, a musical note without a head.
+    const BLANKS: [char; 2] = ['\u{2800}', '\u{1d159}'];
+    let has_no_glyph = GeneralCategoryGroup::Other
+        .union(GeneralCategoryGroup::LineSeparator)
+        .union(GeneralCategoryGroup::ParagraphSeparator)
+        .contains(CodePointMapData::<GeneralCategory>::new().get(character));
     // Some format characters are visible: the Arabic number sign, for example.
-    (is_control && !CodePointSetData::new::<PrependedConcatenationMark>().contains(character))
+    (has_no_glyph && !CodePointSetData::new::<PrependedConcatenationMark>().contains(character))
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        || BLANKS.contains(&character)
 }
 
 /// RFC 5892, appendices A.1 and A.2: a joiner after a virama, as Indic scripts need it.
@@ -127,6 +130,13 @@ mod tests {
             '\u{ffa0}',
             '\u{fff9}',
             '\u{1d173}',
+            '\u{2800}',
+            '\u{1d159}',
+            '\u{378}',
+            '\u{e000}',
+            '\u{fdd0}',
+            '\u{fffe}',
+            '\u{10ffff}',
             '\u{e0041}',
             '\u{e0100}',
         ] {
@@ -150,16 +160,16 @@ mod tests {
             "François",
             "Nguyễn Văn",
             "Ⅳ",
-            "👩\u{200d}💻",
-            "👩🏽\u{200d}💻",
             "\u{600}1",
             "한글",
         ] {
             assert!(check_name(text).is_ok(), "{text:?}");
             assert!(check_address(text).is_ok(), "{text:?}");
         }
-        // Two forms of one character in a Japanese name: a name may use either, an address may use neither.
-        for text in ["葛\u{e0100}城", "❤\u{fe0f}"] {
+        // Two forms of one character in a Japanese name, and emoji that a joiner makes one in some fonts: a name may use
+        // them, an address may not.
+        for text in ["葛\u{e0100}城", "❤\u{fe0f}", "👩\u{200d}💻", "👩🏽\u{200d}💻", "©\u{200d}®"]
+        {
             assert!(check_name(text).is_ok(), "{text:?}");
             assert!(check_address(text).is_err(), "{text:?}");
         }

@@ -173,7 +173,9 @@ impl Operation {
         let structured = media_type.starts_with("application/") && media_type.ends_with("+json");
         let media_type = if structured { "application/json" } else { &media_type };
         let content = self.bodies.get(media_type).ok_or("has no such request body")?;
-        check(&content.validator, &serde_json::from_slice(sent.body).map_err(|_| "demands JSON")?)
+        // A byte order mark is ignored.
+        let body = sent.body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(sent.body);
+        check(&content.validator, &serde_json::from_slice(body).map_err(|_| "demands JSON")?)
     }
 }
 

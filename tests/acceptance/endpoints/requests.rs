@@ -58,12 +58,19 @@ async fn a_body_that_is_not_json_is_a_400() {
         "{\"FirstName\":\"a\u{1}b\"}",
         "FirstName=A&LastName=B",
         &format!("{{\"FirstName\":{}1{}}}", "[".repeat(5000), "]".repeat(5000)),
-        &format!("\u{feff}{}", body("bom@example.com")),
+        &format!("\u{feff}\u{feff}{}", body("bom@example.com")),
     ] {
         let answer = post(&world, bad.to_owned()).send().await;
         answer.assert_invalid(&["$"]);
         insta::allow_duplicates! { insta::assert_json_snapshot!(answer.stable_json()) }
     }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_a_body_is_ignored() {
+    let world = World::start().await;
+    let marked = format!("\u{feff}{}", body("bom@example.com"));
+    post(&world, marked).send().await.assert_ok(201);
 }
 
 #[tokio::test]
@@ -135,6 +142,8 @@ async fn a_body_of_another_content_type_is_a_415() {
         ("application/json; charset=utf-8", 201),
         ("Application/JSON;charset=\"UTF-8\"", 200),
         ("application/json; charset=utf8", 200),
+        ("application/json; charset='utf_8'", 200),
+        ("application/json; charset=us-ascii", 200),
         ("application/vnd.users+json", 200),
     ] {
         let answer = post(&world, body.clone()).header("content-type", content_type);
