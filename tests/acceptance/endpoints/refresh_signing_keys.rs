@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use users::local::SigningKey;
 
-use crate::harness::key_pairs::{Ed25519, KeyPair as _};
+use crate::harness::key_pairs::{Ecdsa, Ed25519, KeyPair as _};
 use crate::harness::{World, tls_server, until};
 
 /// How long the tests' client waits for a document.
@@ -247,12 +247,14 @@ async fn key_sets_are_read_as_providers_write_them() {
     let mut generated = std::iter::repeat_with(|| public(&SigningKey::generate().unwrap()));
     let starts_with_zero = |key: &Value| URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap()[0] == 0;
     let small = generated.find(starts_with_zero).unwrap();
+    let large = Ecdsa::es384().jwk();
+    let large_longer = numbers(&large, |bytes| [vec![0], bytes].concat());
     // These 32 bytes are no number.
     let edwards = std::iter::repeat_with(|| Ed25519::new().jwk()).find(starts_with_zero).unwrap();
     let stripped = numbers(&small, |bytes| bytes.into_iter().skip_while(|byte| *byte == 0).collect());
     let small_too = json!({ "kid": "longer", "kty": "EC", "crv": "P-256", "x": small["x"], "y": small["y"] });
     let longer = numbers(&small_too, |bytes| [vec![0], bytes].concat());
-    let set = json!({ "keys": [padded, with_zeros, stripped, longer, edwards] }).to_string();
+    let set = json!({ "keys": [padded, with_zeros, stripped, longer, large_longer, edwards] }).to_string();
 
     let compressed = |text: &str| {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -281,7 +283,7 @@ async fn key_sets_are_read_as_providers_write_them() {
         provider.refresh(&world).await.unwrap();
         assert_eq!(
             stored(&world).await,
-            json!({ "keys": [key, plain, small, small_too, edwards] }),
+            json!({ "keys": [key, plain, small, small_too, large, edwards] }),
             "{headers}"
         );
     }
