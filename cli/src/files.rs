@@ -100,13 +100,17 @@ pub(crate) struct OutputKind {
 }
 
 impl OutputKind {
-    /// Checks that a file may be written: there is none, or it is one of this kind and `force` says to replace it.
+    /// Checks that a file may be written: its folder is there, and there is no such file, or it is one of this kind and
+    /// `force` says to replace it.
     /// None of `inputs` is ever replaced, under whatever name.
     pub(crate) fn check(&self, path: &Path, inputs: &[&Path], force: bool) -> Result<(), String> {
         let shown = path.display();
         let cannot = |error: io::Error| format!("cannot look at {shown}: {error}");
         if inputs.iter().any(|input| is_same(path, input)) {
             return Err(format!("{shown} is a file that this command reads: choose another name"));
+        }
+        if !folder(path).is_dir() {
+            return Err(format!("{shown} cannot be written: {} is no folder", folder(path).display()));
         }
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -540,6 +540,7 @@ async fn an_import_writes_over_no_file_but_its_own_report() {
         (desk.path("dangling.csv").to_str().unwrap(), stays),
         (desk.path("folder").to_str().unwrap(), stays),
         ("/dev/null", stays),
+        (desk.path("no-folder/report.csv").to_str().unwrap(), "no-folder is no folder"),
     ] {
         for more in [&["--dry-run"] as &[&str], &[], &["--force"], &["--dry-run", "--force"], &["--restart"]]
         {
