@@ -1,7 +1,7 @@
 //! The rows of a file in any format: CSV, JSON lines, or JSON documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Chain, Read as _};
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
@@ -22,6 +22,9 @@ const MAX_UNREAD: usize = 200;
 const MAX_NAMES_SHOWN: usize = 12;
 /// Separators of cells, the likeliest first.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// Follows the text of a CSV file. A cell that ends with it has a quotation mark that nothing closes. No text has these
+/// bytes: only UTF-16 may hold a NUL, and UTF-16 is decoded to UTF-8, which never has the other.
+const END: &[u8] = b"\0\xFF";
 /// The supported formats, for the message about any other file.
 const EXPECTED: &str = "Expected are rows with FirstName, LastName and Email, or an export of Auth0, Keycloak, Cognito, \
                         Firebase, Clerk, Okta, Kinde or FusionAuth";
@@ -124,6 +127,7 @@ enum Container {
 }
 
 /// A CSV file.
+#[derive(Clone)]
 struct Sheet {
     separator: u8,
     /// Lines before the column names: Excel's `sep=;`.
@@ -247,14 +251,20 @@ impl Sheet {
         }
         let mut record = ByteRecord::new();
         let mut reader = sheet.reader(text.read()?)?;
-        if !reader.read_byte_record(&mut record).map_err(io::Error::other)? {
+        if !read_record(&mut reader, &mut record).map_err(io::Error::other)? {
             return Ok(sheet);
+        }
+        let has_row = |cell: &[u8]| cell.contains(&b'\n') && cell.contains(&b'@');
+        if is_open(&record) || record.iter().any(has_row) {
+            return Err(io::Error::other("a quotation mark in its first line lacks its second"));
         }
         let cells: Vec<_> =
             record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         sheet.has_header = !is_firebase(&cells);
         if !sheet.has_header {
-            sheet.columns = FIREBASE_COLUMNS.map(ToOwned::to_owned).to_vec();
+            let names = FIREBASE_COLUMNS.map(ToOwned::to_owned).into_iter();
+            sheet.columns =
+                names.chain((29..).map(|number| format!("column {number}"))).take(cells.len()).collect();
             return Ok(sheet);
         }
         let mut seen = BTreeSet::new();
@@ -271,45 +281,116 @@ impl Sheet {
     }
 
     /// A reader that begins at the column names.
-    fn reader(&self, mut text: BufReader<LineEnds>) -> io::Result<csv::Reader<BufReader<LineEnds>>> {
+    fn reader(&self, mut text: BufReader<LineEnds>) -> io::Result<CsvReader> {
         for _ in 0..self.lines_before {
             text.skip_until(b'\n')?;
         }
         let mut builder = ReaderBuilder::new();
         builder.delimiter(self.separator).has_headers(false).flexible(true);
-        Ok(builder.terminator(Terminator::Any(b'\n')).from_reader(text))
+        Ok(builder.terminator(Terminator::Any(b'\n')).from_reader(text.chain(END)))
     }
 
     fn rows(&self, text: BufReader<LineEnds>) -> io::Result<Rows> {
         let mut reader = self.reader(text)?;
         if self.has_header {
-            reader.read_byte_record(&mut ByteRecord::new()).map_err(io::Error::other)?;
+            read_record(&mut reader, &mut ByteRecord::new()).map_err(io::Error::other)?;
         }
-        let (columns, has_header, lines_before) = (self.columns.clone(), self.has_header, self.lines_before);
+        let sheet = self.clone();
         let mut record = ByteRecord::new();
         let mut is_broken = false;
         Ok(Box::new(std::iter::from_fn(move || {
             while !is_broken {
                 let begin = reader.position().line();
-                match reader.read_byte_record(&mut record) {
+                match read_record(&mut reader, &mut record) {
                     Ok(true) if record.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
                     Ok(true) => {
                         // The reader reports its current line. A record begins as many lines earlier as it has itself,
                         // because empty lines may precede it.
-                        let line_ends = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-                        let line = (reader.position().line() - 1).saturating_sub(line_ends).max(begin);
-                        return Some((lines_before + line, cells(&record, &columns, has_header)));
+                        // An open record ends without a line end.
+                        let line_ends = line_ends(record.iter()) + 1 - u64::from(is_open(&record));
+                        let line = reader.position().line().saturating_sub(line_ends).max(begin);
+                        let line = sheet.lines_before + line;
+                        return Some((line, sheet.fields(&record, line)));
                     }
                     Ok(false) => return None,
                     Err(error) => {
                         is_broken = true;
-                        return Some((lines_before + begin, Err(format!("cannot be read: {error}"))));
+                        return Some((sheet.lines_before + begin, Err(format!("cannot be read: {error}"))));
                     }
                 }
             }
             None
         })))
     }
+
+    /// The filled cells of a record by their columns. It begins in `line`.
+    fn fields(&self, record: &ByteRecord, line: u64) -> Result<Fields, String> {
+        let is_filled = |cell: &&[u8]| !cell.is_empty();
+        let (length, expected) = (record.len(), self.columns.len());
+        if is_open(record) {
+            let line = line + line_ends(record.iter().take(length - 1));
+            return Err(format!(
+                "has a quotation mark in line {line} that nothing closes: the rest of the file is in it"
+            ));
+        }
+        // Spreadsheets add empty cells. Where there are no column names, another cell moves all after it.
+        let has_more = record.iter().skip(expected).any(|cell| !self.has_header || is_filled(&cell));
+        if length < expected || has_more {
+            let quote = if record.as_slice().contains(&b'\n') {
+                "; a quotation mark in it may lack its second"
+            } else {
+                ""
+            };
+            return Err(format!("has {length} cells, where the first line has {expected} columns{quote}"));
+        }
+        if self.has_several_users(record) {
+            return Err("has several lines that look like users; a quotation mark in it may lack its second"
+                .to_owned());
+        }
+        let filled = self.columns.iter().zip(record).filter(|(_, cell)| is_filled(cell));
+        filled
+            .map(|(name, cell)| match str::from_utf8(cell) {
+                Ok(cell) => Ok((name.clone(), Value::from(cell))),
+                Err(_) => Err("is not UTF-8 text".to_owned()),
+            })
+            .collect()
+    }
+
+    /// Whether a record has swallowed another: two of its lines hold an address where one belongs.
+    fn has_several_users(&self, record: &ByteRecord) -> bool {
+        if !record.as_slice().contains(&b'\n') {
+            return false;
+        }
+        let text = record.iter().collect::<Vec<_>>().join(&self.separator);
+        let is_user = |line: &&[u8]| {
+            let cells: Vec<_> = line.split(|byte| *byte == self.separator).collect();
+            let mut cells_of = self.columns.iter().zip(&cells);
+            cells.len() >= self.columns.len()
+                && cells_of.any(|(column, cell)| is_address(column) && cell.contains(&b'@'))
+        };
+        text.split(|byte| *byte == b'\n').filter(is_user).count() > 1
+    }
+}
+
+type CsvReader = csv::Reader<Chain<BufReader<LineEnds>, &'static [u8]>>;
+
+/// Reads the next record. After the last there is none.
+fn read_record(reader: &mut CsvReader, record: &mut ByteRecord) -> csv::Result<bool> {
+    Ok(reader.read_byte_record(record)? && record.as_slice() != END)
+}
+
+/// Whether a record has a quotation mark that nothing closes. It goes on to the end of the file.
+fn is_open(record: &ByteRecord) -> bool {
+    record.as_slice().ends_with(END)
+}
+
+fn line_ends<'a>(cells: impl Iterator<Item = &'a [u8]>) -> u64 {
+    cells.flatten().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// Whether a column holds addresses.
+fn is_address(column: &str) -> bool {
+    Dialect::Users.has_users(&[column])
 }
 
 /// The separator of Excel's line `sep=;`.
@@ -338,28 +419,6 @@ fn is_firebase(cells: &[String]) -> bool {
         && !id.is_empty()
         && (email.is_empty() || email.contains('@'))
         && ["true", "false"].contains(&verified.as_str())
-}
-
-/// The filled cells of a record by their columns.
-fn cells(record: &ByteRecord, columns: &[String], has_header: bool) -> Result<Fields, String> {
-    let is_filled = |cell: &&[u8]| !cell.is_empty();
-    let (length, expected) = (record.len(), columns.len());
-    let has_more = record.iter().skip(expected).any(|cell| is_filled(&cell));
-    if has_header && (length < expected || has_more) {
-        let quote = if record.iter().flatten().any(|byte| *byte == b'\n') {
-            "; a quotation mark in it may lack its second"
-        } else {
-            ""
-        };
-        return Err(format!("has {length} cells, where the first line has {expected} columns{quote}"));
-    }
-    let filled = columns.iter().zip(record).filter(|(_, cell)| is_filled(cell));
-    filled
-        .map(|(name, cell)| match str::from_utf8(cell) {
-            Ok(cell) => Ok((name.clone(), Value::from(cell))),
-            Err(_) => Err("is not UTF-8 text".to_owned()),
-        })
-        .collect()
 }
 
 fn json_lines(reader: BufReader<LineEnds>) -> impl Iterator<Item = (u64, Result<Fields, String>)> {

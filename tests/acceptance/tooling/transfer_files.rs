@@ -101,13 +101,106 @@ async fn lines_are_counted_as_an_editor_counts_them() {
     let (printed, report) = desk.import_to_acme(&desk.file("quoted.csv", text), &[]).await;
     let expected = vec![bad(6, "FirstName"), bad(9, "LastName")];
     assert_eq!((counts(&printed), report), ([3, 1, 0, 0, 2], expected));
+}
 
-    // A quotation mark that nothing ends takes the rest of the file with it.
-    let text = "FirstName,LastName,Email\nAnn,Lee,a4@example.com\nBob,\"Lee,a5@example.com\nCat,Lee,a6@example.com\n";
-    let (_, report) = desk.import_to_acme(&desk.file("open.csv", text), &[]).await;
-    let cells = "3,refused,,The row has 2 cells, where the first line has 3 columns; \
-                 a quotation mark in it may lack its second.";
-    assert_eq!(report, [cells]);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quotation_mark_without_its_second_hides_nobody() {
+    let desk = Desk::start().await;
+    let opens = |row: u8, line: u8| {
+        format!(
+            "{row},refused,,The row has a quotation mark in line {line} that nothing closes: the rest of the file is in it."
+        )
+    };
+    let several = |row: u8| {
+        format!(
+            "{row},refused,,The row has several lines that look like users; a quotation mark in it may lack its second."
+        )
+    };
+    let cells = |row: u8, cells: u8| {
+        format!("{row},refused,,The row has {cells} cells, where the first line has 29 columns.")
+    };
+    let header = "FirstName,LastName,Email,Note";
+    // As firebase-tools writes it (`src/accountExporter.ts`): a name is quoted if it has a comma, and nothing is escaped.
+    let firebase = |users: &[(u8, &str)]| -> String {
+        let line = |(n, name): &(u8, &str)| {
+            format!(
+                "uid{n},fb{n}@example.com,true,,,{name},,,,,,,,,,,,,,,,,,1614962089502,1614962089502,,false,,\n"
+            )
+        };
+        users.iter().map(line).collect()
+    };
+    for (name, text, created, told) in [
+        (
+            "last.csv",
+            format!("{header}\nBob,Lee,q1@example.com,\"open\nCat,Lee,q2@example.com,\n"),
+            0,
+            vec![opens(2, 2)],
+        ),
+        (
+            "later.csv",
+            format!("{header},More\nAnn,Lee,q1@example.com,,\n\nBob,Lee,q2@example.com,\"a\nb\",\"open\nCat,Lee,q3@example.com,,\n"),
+            1,
+            vec![opens(4, 5)],
+        ),
+        (
+            "name.csv",
+            "FirstName,LastName,Email\nBob,\"Lee,q1@example.com\nCat,Lee,q2@example.com".to_owned(),
+            0,
+            vec![opens(2, 2)],
+        ),
+        (
+            "inches.tsv",
+            "FirstName\tLastName\tEmail\tNote\r\nBob\tLee\tq1@example.com\t\"5 inches\r\nCat\tLee\tq2@example.com\t\r\n".to_owned(),
+            0,
+            vec![opens(2, 2)],
+        ),
+        // Another one closes it by chance.
+        (
+            "chance.csv",
+            format!("{header}\nBob,Lee,q1@example.com,\"open\nCat,Lee,q2@example.com,\nDan,Lee,q3@example.com,\"hello\"\nEve,Lee,q4@example.com,\n"),
+            1,
+            vec![several(2)],
+        ),
+        (
+            "inside.csv",
+            "FirstName,LastName,Email\nBob,\"Lee,q1@example.com\nCat,Lee\",q2@example.com\n".to_owned(),
+            0,
+            vec![several(2)],
+        ),
+        (
+            "note.csv",
+            format!("{header}\nBob,Lee,q1@example.com,\"Dear Bob,\nwrite to dan@example.com, Ann, Cat,\n\"\"Eve\"\"\"\n"),
+            1,
+            vec![],
+        ),
+        ("open-firebase.csv", firebase(&[(1, "Ann Lee"), (2, "\"Rocky"), (3, "Cat Lee")]), 1, vec![opens(2, 2)]),
+        (
+            "chance-firebase.csv",
+            firebase(&[(1, "Ann Lee"), (2, "\"Rocky"), (3, "Cat Lee"), (4, "Rocky\""), (5, "Eve Lee")]),
+            2,
+            vec![several(2)],
+        ),
+        (
+            "comma-firebase.csv",
+            firebase(&[(1, "Ann Lee"), (2, "\"Bob \"B\", Lee\""), (3, "\"Cat, Lee\""), (4, "Eve\nLee")]),
+            2,
+            vec![cells(2, 30), cells(4, 6), cells(5, 24)],
+        ),
+    ] {
+        let file = desk.file(name, &text);
+        let (printed, report) = desk.import_to_acme(&file, &["--dry-run", "--default-name", "X"]).await;
+        let refused = told.len() as u64;
+        assert_eq!((counts(&printed), report), ([created + refused, created, 0, 0, refused], told), "{name}");
+    }
+    let open = "a quotation mark in its first line lacks its second";
+    for text in [
+        format!("{header},\"More\nBob,Lee,q1@example.com,,\n"),
+        format!("{header},\"More\nBob,Lee,q1@example.com,,\"x\"\n"),
+        firebase(&[(1, "\"Rocky"), (2, "Cat Lee")]),
+        firebase(&[(1, "\"Rocky"), (2, "Rocky\"")]),
+    ] {
+        assert_eq!(desk.refusal(&desk.file("first.csv", &text)).await, open, "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
