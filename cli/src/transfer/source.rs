@@ -63,7 +63,12 @@ impl Source {
         if !names.is_empty() && !dialect.has_users(&names) {
             return Err(io::Error::other(container.unknown(&names)));
         }
-        let reader = RowReader { dialect, is_csv: matches!(container, Container::Csv(_)), is_raw };
+        let reader = RowReader {
+            dialect,
+            is_csv: matches!(container, Container::Csv(_)),
+            is_raw,
+            has_replacements: text.has_replacements(),
+        };
         let (mut total, mut unread) = (0, BTreeMap::new());
         for (_, fields) in container.rows(&text)? {
             total += 1;
@@ -95,11 +100,16 @@ struct RowReader {
     dialect: Dialect,
     is_csv: bool,
     is_raw: bool,
+    has_replacements: bool,
 }
 
 impl RowReader {
     fn read(&self, fields: Result<Fields, String>) -> Result<User, String> {
         let mut fields = fields?;
+        let is_replaced = |text: String| text.contains(char::REPLACEMENT_CHARACTER);
+        if self.has_replacements && serde_json::to_string(&fields).is_ok_and(is_replaced) {
+            return Err("has a character that cannot be read".to_owned());
+        }
         if self.is_csv && !self.is_raw {
             for value in fields.values_mut() {
                 if let Value::String(cell) = value {

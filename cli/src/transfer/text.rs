@@ -57,6 +57,11 @@ impl TextFile {
         )
     }
 
+    /// Whether U+FFFD stands for what cannot be read.
+    pub(super) fn has_replacements(&self) -> bool {
+        self.encoding != UTF_8
+    }
+
     /// The text from the start: no byte order mark, each line with a `\n` at its end.
     pub(super) fn read(&self) -> io::Result<BufReader<LineEnds>> {
         Ok(BufReader::new(LineEnds {
@@ -77,7 +82,8 @@ impl TextFile {
     fn decoded(&self) -> io::Result<BufReader<Box<dyn Read>>> {
         let mut decoder = DecodeReaderBytesBuilder::new();
         // UTF-8 is passed through as it is, so that a row that is not UTF-8 can be refused.
-        decoder.strip_bom(true).encoding((self.encoding != UTF_8).then_some(self.encoding));
+        decoder.utf8_passthru(true).strip_bom(true);
+        decoder.encoding((self.encoding != UTF_8).then_some(self.encoding));
         Ok(BufReader::new(Box::new(decoder.build(self.bytes()?))))
     }
 }

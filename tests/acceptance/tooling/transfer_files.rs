@@ -285,12 +285,33 @@ async fn encodings_and_gzip_are_recognised() {
     let gzipped = desk.bytes("cognito.json.gz", &gzip(provided("cognito.json").as_bytes()));
     assert_eq!(desk.import_to_acme(&gzipped, &[]).await.0["Created"], 2);
 
-    // One broken line in a UTF-8 file is that row's fault.
-    let mut broken = "FirstName,LastName,Email\nZoë,B,k1@example.com\n".as_bytes().to_vec();
-    broken.extend(b"Zo\xEB,B,k2@example.com\n");
-    let (printed, report) = desk.import_to_acme(&desk.bytes("broken.csv", &broken), &[]).await;
-    let expected = vec!["3,refused,,The row is not UTF-8 text.".to_owned()];
-    assert_eq!((counts(&printed), report), ([2, 1, 0, 0, 1], expected));
+    // One broken line, here at `?`, is that row's fault, with a byte order mark or without.
+    let csv = "FirstName,LastName,Email\nZoë,B,k1@example.com\nZo?,B,k2@example.com\n";
+    let [good, bad] = ["Zoë", "Zo?"]
+        .map(|name| json!({ "FirstName": name, "LastName": "B", "Email": "k@example.com" }).to_string());
+    let lines = format!("{good}\n{bad}\n");
+    let utf8 = |mark: &str, text: &str| -> Vec<u8> {
+        format!("{mark}{text}").bytes().map(|byte| if byte == b'?' { 0xEB } else { byte }).collect()
+    };
+    // Half of a character that has two.
+    let broken_utf16 = |text: &str| -> Vec<u8> {
+        let units = text.encode_utf16().map(|unit| if unit == u16::from(b'?') { 0xD800 } else { unit });
+        units.flat_map(u16::to_le_bytes).collect()
+    };
+    let (not_utf8, not_json) = ("The row is not UTF-8 text.", "The row is not JSON.");
+    let not_read = "The row has a character that cannot be read.";
+    for (name, bytes, expected) in [
+        ("broken.csv", utf8("", csv), format!("3,refused,,{not_utf8}")),
+        ("mark.csv", utf8("\u{feff}", csv), format!("3,refused,,{not_utf8}")),
+        ("broken.jsonl", utf8("", &lines), format!("2,refused,,{not_json}")),
+        ("mark.jsonl", utf8("\u{feff}", &lines), format!("2,refused,,{not_json}")),
+        ("utf16.csv", broken_utf16(csv), format!("3,refused,,{not_read}")),
+        ("utf16.jsonl", broken_utf16(&lines), format!("2,refused,,{not_read}")),
+        ("utf16.json", broken_utf16(&format!("[{good},{bad}]")), format!("2,refused,,{not_read}")),
+    ] {
+        let (printed, report) = desk.import_to_acme(&desk.bytes(name, &bytes), &["--dry-run"]).await;
+        assert_eq!((counts(&printed), report), ([2, 1, 0, 0, 1], vec![expected]), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
