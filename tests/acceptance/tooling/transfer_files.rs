@@ -32,6 +32,19 @@ impl Desk {
         (printed, report.iter().map(|line| line.replace('"', "")).collect())
     }
 
+    /// What a command warns of, with `--json` in an object.
+    async fn warnings(&self, arguments: &[&str]) -> String {
+        let output = self.cli.run(&[arguments, &["--force"]].concat()).await;
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        if !arguments.contains(&"--json") {
+            return told;
+        }
+        let warning =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["Warning"].as_str().unwrap().to_owned();
+        told.lines().map(warning).collect()
+    }
+
     /// The sentence with which an import of a file is refused.
     async fn refusal(&self, file: &str) -> String {
         let output = self.cli.run(&["import", file, "--organization", ACME, "--dry-run", "--json"]).await;
@@ -278,10 +291,20 @@ async fn encodings_and_gzip_are_recognised() {
         assert_eq!((counts(&printed), report), ([rows, rows, 0, 0, 0], vec![]), "{n}");
         let zoe = desk.user(&format!("z{n}@example.com")).await;
         assert_eq!([&zoe["FirstName"], &zoe["LastName"]], ["Zoë", "Müller"], "{n}");
-        let told = desk.cli.run(&["import", &file, "--dry-run", "--organization", ACME]).await.stderr;
-        let is_told = String::from_utf8(told).unwrap().contains("is read as Windows-1252");
-        assert_eq!(is_told, n == 3, "{n}");
+        for more in [&[] as &[_], &["--json"]] {
+            let told = desk
+                .warnings(&[&["import", &file, "--dry-run", "--organization", ACME], more].concat())
+                .await;
+            assert_eq!(told.contains("is read as Windows-1252"), n == 3, "{n} {told}");
+        }
     }
+    let hashes = format!("Email;PasswordHash;Note\r\nz3@example.com;{BCRYPT};ë\r\n");
+    let hashes = desk.bytes("hashes.csv", &latin1(&hashes));
+    let file = desk.file("plain.csv", &row(3));
+    let arguments =
+        ["import", &file, "--dry-run", "--organization", ACME, "--adopt", "--password-hashes", &hashes];
+    let told = desk.warnings(&[&arguments[..], &["--json"]].concat()).await;
+    assert!(told.starts_with(&format!("{hashes}: The file is not UTF-8.")), "{told}");
     let gzipped = desk.bytes("cognito.json.gz", &gzip(provided("cognito.json").as_bytes()));
     assert_eq!(desk.import_to_acme(&gzipped, &[]).await.0["Created"], 2);
 
@@ -391,6 +414,15 @@ async fn technical_users_are_skipped_and_counted() {
     let (printed, report) = desk.import_to_acme(&desk.case("realm.json"), &[]).await;
     assert_eq!((counts(&printed), &printed["Skipped"]), ([1, 0, 0, 0, 0], &json!(1)));
     assert_eq!(report, ["1,skipped,,This is a technical user: a program, not a person."]);
+
+    // "Importing and exporting realms", Keycloak: federated users are ids alone.
+    let mut realm: Value = serde_json::from_str(&provided("cases/realm.json")).unwrap();
+    realm["federatedUsers"] = json!([{ "id": "f:1:ann" }, { "id": "f:1:ben" }]);
+    let file = desk.file("federated.json", &realm.to_string());
+    for more in [&[] as &[_], &["--json"]] {
+        let told = desk.warnings(&[&["import", &file, "--dry-run"], more].concat()).await;
+        assert!(told.contains("2 federated users are not read"), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -148,13 +148,11 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     let _lock = lock(file).map_err(cannot_read)?;
     let source = Source::open(file, *from, arguments.reading.raw).map_err(cannot_read)?;
     let total = source.total;
-    if !output.json {
-        source.remarks.iter().for_each(|remark| tell(&Line::from(remark)));
-    }
+    source.remarks.iter().for_each(|remark| output.warn(remark));
     let not_read =
         source.unread.iter().map(|(name, rows)| NotRead { name: name.clone(), rows: *rows }).collect();
     let hashes = match password_hashes {
-        Some(file) => read_hashes(file)?,
+        Some(file) => read_hashes(file, output)?,
         None => HashMap::new(),
     };
     let defaults = arguments.defaults()?;
@@ -287,10 +285,11 @@ fn hasher(table: &OperatorTable) -> Result<Arc<PasswordHasher>, Failure> {
 type Hashes = HashMap<NormalizedEmail, Result<PasswordHash, LostPassword>>;
 
 /// Reads password hashes by e-mail address.
-fn read_hashes(file: &Path) -> Result<Hashes, Failure> {
+fn read_hashes(file: &Path, output: Output) -> Result<Hashes, Failure> {
     let place = file.display().to_string();
     let source =
         Source::open(file, None, false).map_err(|error| fault(&format!("cannot read {place}"), error))?;
+    source.remarks.iter().for_each(|remark| output.warn(&format!("{place}: {remark}")));
     let mut hashes = HashMap::new();
     for Row { line, user } in source {
         let none = || Failure::refused(format!("{place}, line {line}, has no e-mail address or no hash"));
