@@ -63,6 +63,11 @@ impl Source {
         if !names.is_empty() && !dialect.has_users(&names) {
             return Err(io::Error::other(container.unknown(&names)));
         }
+        let mut seen = BTreeSet::new();
+        if let Some(name) = container.columns().iter().find(|name| !seen.insert(plain(name))) {
+            let name = shortened(name);
+            return Err(io::Error::other(format!("it has the column {name} twice: remove one of them")));
+        }
         let reader = RowReader {
             dialect,
             is_csv: matches!(container, Container::Csv(_)),
@@ -277,16 +282,9 @@ impl Sheet {
                 names.chain((29..).map(|number| format!("column {number}"))).take(cells.len()).collect();
             return Ok(sheet);
         }
-        let mut seen = BTreeSet::new();
-        for (number, cell) in (1..).zip(&cells) {
-            if !cell.is_empty() && !seen.insert(plain(cell)) {
-                return Err(io::Error::other(format!(
-                    "it has the column {} twice: remove one of them",
-                    shortened(cell)
-                )));
-            }
-            sheet.columns.push(if cell.is_empty() { format!("column {number}") } else { cell.clone() });
-        }
+        let name =
+            |(number, cell): (u32, String)| if cell.is_empty() { format!("column {number}") } else { cell };
+        sheet.columns = (1..).zip(cells).map(name).collect();
         Ok(sheet)
     }
 

@@ -390,6 +390,8 @@ async fn a_file_of_an_unknown_shape_gets_one_sentence() {
             b"Ann,Lee,canary@example.com\nBob,Lee,b@example.com\n",
             "its first line looks like a user: put a line",
         ),
+        (b"Canary,Canary,canary@example.com\n", "its first line looks like a user: put a line"),
+        (b"Canary,Lee,canary@example.com,true,true\n", "its first line looks like a user: put a line"),
         (
             b"Vorname;Nachname;Mail\nAnn;Lee;a@example.com\n",
             "it looks like CSV with the columns Mail, Nachname, Vorname, none of which is an e-mail address. Expected",
@@ -403,7 +405,7 @@ async fn a_file_of_an_unknown_shape_gets_one_sentence() {
         let file = desk.bytes("unknown", content);
         let refusal = desk.refusal(&file).await;
         assert!(refusal.starts_with(start), "{refusal}");
-        assert!(!refusal.contains("canary"), "{refusal}");
+        assert!(!refusal.to_lowercase().contains("canary"), "{refusal}");
         assert!(!desk.path("unknown.report.csv").exists());
     }
 }
