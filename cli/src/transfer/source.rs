@@ -171,9 +171,9 @@ impl Container {
         if !first.trim_start().starts_with(['{', '[']) {
             return Ok(Self::Csv(Sheet::of(text)?));
         }
-        // A line that is an object is one row of many, unless it contains users.
+        // A line that is an object is one row of many, unless it contains users or should.
         let is_object =
-            |line: &str| serde_json::from_str::<Json>(line).is_ok_and(|value| !holds_users(&value));
+            |line: &str| serde_json::from_str::<Json>(line).is_ok_and(|value| !is_document(&value));
         if is_object(&first) {
             return Ok(Self::JsonLines);
         }
@@ -460,8 +460,14 @@ fn users_member(document: &Json) -> Option<&'static str> {
     ["users", "Users"].into_iter().find(holds)
 }
 
-fn holds_users(value: &Json) -> bool {
-    matches!(value, Json::Array(_)) || users_member(value).is_some()
+fn is_document(value: &Json) -> bool {
+    matches!(value, Json::Array(_)) || users_member(value).is_some() || is_realm(value)
+}
+
+/// Whether a document is a realm of Keycloak.
+fn is_realm(document: &Json) -> bool {
+    let has = |name: &str| document.get(name).is_some();
+    has("realm") && !has("email") && !has("Email")
 }
 
 /// The users of a document: of an array, of an object with an array of users, or the object itself.
@@ -491,12 +497,19 @@ impl Documents {
     }
 
     fn look_at(&mut self, document: &Json) -> io::Result<()> {
+        let users = users_member(document).and_then(|name| document.get(name));
+        let has_users = users.is_some();
+        if let Json::Array(values) = users.unwrap_or(document)
+            && !values.is_empty()
+            && values.iter().all(|value| matches!(value, Json::Scalar(_)))
+        {
+            let what = format!("it is a list of texts or numbers, not of users. {EXPECTED}");
+            return Err(io::Error::other(what));
+        }
         if let Json::Array(documents) = document {
             return documents.iter().try_for_each(|document| self.look_at(document));
         }
-        let has = |name: &str| document.get(name).is_some();
-        let has_users = users_member(document).is_some();
-        let is_realm = has("realm") && !has("email") && !has("Email");
+        let is_realm = is_realm(document);
         self.is_realm |= is_realm;
         if let Some(Json::Array(federated)) = document.get("federatedUsers") {
             if !has_users {

@@ -380,6 +380,11 @@ async fn a_file_of_an_unknown_shape_gets_one_sentence() {
     ] {
         let refusal = desk.refusal(&desk.case(name)).await;
         assert!(refusal.starts_with(start), "{refusal}");
+        // The same on one line, with the realm's own attributes.
+        let mut document: Value = serde_json::from_str(&provided(&format!("cases/{name}"))).unwrap();
+        document["attributes"] = json!({ "frontendUrl": "" });
+        let refusal = desk.refusal(&desk.file(name, &document.to_string())).await;
+        assert!(refusal.starts_with(start), "{refusal}");
     }
     let zip = b"PK\x03\x04\x14\0\x06\0\x08\0".as_slice();
     for (content, start) in [
@@ -401,6 +406,11 @@ async fn a_file_of_an_unknown_shape_gets_one_sentence() {
             "it looks like JSON with the members a, b, none of which is an e-mail address.",
         ),
         (b"[{\"Email\": \"a@example.com\"},\n{\"Email\"", "it is not whole JSON: line "),
+        (
+            b"[\"canary@example.com\", \"b@example.com\"]",
+            "it is a list of texts or numbers, not of users. Expected",
+        ),
+        (b"{\"users\": [1, 2]}", "it is a list of texts or numbers, not of users. Expected"),
     ] {
         let file = desk.bytes("unknown", content);
         let refusal = desk.refusal(&file).await;
