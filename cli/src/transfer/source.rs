@@ -411,11 +411,14 @@ fn separator_line(line: &str) -> Option<u8> {
     }
 }
 
-/// The most frequent separator in the line of column names, outside quotes.
+/// The separator by which a column of this line holds addresses; of several, or without, the most frequent outside quotes.
 fn likely_separator(line: &str) -> u8 {
     let outside: String = line.split('"').step_by(2).collect();
     let count = |separator: char| outside.matches(separator).count();
-    let likely = SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator));
+    let has_address =
+        |separator: char| line.split(separator).any(|name| is_address(name.trim().trim_matches('"')));
+    let likely =
+        SEPARATORS.into_iter().rev().max_by_key(|separator| (has_address(*separator), count(*separator)));
     likely.and_then(|separator| u8::try_from(separator).ok()).unwrap_or(b',')
 }
 

@@ -259,10 +259,15 @@ async fn separators_are_recognised() {
         (counts(&printed), report),
         ([2, 1, 0, 0, 1], vec!["4,refused,FirstName,is required".to_owned()])
     );
-    let (printed, _) = desk
-        .import_to_acme(&desk.file("pipe.csv", "FirstName|LastName|Email\nA|B|p@example.com\n"), &[])
-        .await;
-    assert_eq!(counts(&printed), [1, 1, 0, 0, 0]);
+    // Excel quotes no comma in a file with semicolons.
+    for (name, text) in [
+        ("pipe.csv", "FirstName|LastName|Email\nA|B|p1@example.com\n"),
+        ("commas.csv", "FirstName;LastName;E-Mail;Notes, comments, remarks, more\nA;B;p2@example.com;x\n"),
+        ("quoted.csv", "FirstName;LastName;\"Email\";a,b,c|d|e|f|g\nA;B;p3@example.com;x\n"),
+    ] {
+        let (printed, report) = desk.import_to_acme(&desk.file(name, text), &[]).await;
+        assert_eq!((counts(&printed), report), ([1, 1, 0, 0, 0], vec![]), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
