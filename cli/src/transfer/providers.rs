@@ -148,13 +148,12 @@ fn auth0(mut user: Translation) -> Translation {
         Some(Value::String(id)) if is_bulk_import && !id.contains('|') => {
             user.put("UserId", format!("auth0|{id}"));
         }
-        Some(id) => user.put("UserId", id),
+        // `_id` of a file of hashes.
+        Some(id) => match id.get("$oid").and_then(Value::as_str) {
+            Some(id) => user.put("UserId", format!("auth0|{id}")),
+            None => user.put("UserId", id),
+        },
         None => {}
-    }
-    if let Some(id) = user.get(&["_id"])
-        && let Some(id) = id.get("$oid").and_then(Value::as_str)
-    {
-        user.put("UserId", format!("auth0|{id}"));
     }
     user.take("Email", &["email"]);
     user.verified(&["email_verified"]);

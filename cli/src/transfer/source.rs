@@ -6,6 +6,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 use serde_json::Value;
+use shared::model::Email;
 
 use super::cells::restore;
 use super::json::Json;
@@ -35,6 +36,15 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// Its content, by the document's field names; or why it cannot be read.
     pub(crate) user: Result<User, String>,
+}
+
+impl Row {
+    /// The address of its user, and the id if there is one.
+    pub(crate) fn account(&self) -> Option<(Email, Option<&str>)> {
+        let fields = &self.user.as_ref().ok()?.fields;
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        Some((text("Email")?.parse().ok()?, text("UserId")))
+    }
 }
 
 /// A file with users.

@@ -500,6 +500,7 @@ async fn a_resumed_import_is_the_same_or_refused() {
     let output = run(&same).await;
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((printed["Rows"].as_u64(), printed["Refused"].as_u64()), (Some(301), Some(1)));
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("Warning"), "each hash is used");
     assert_eq!(std::fs::read_to_string(&report).unwrap(), reported);
     assert!(!note.exists());
     let items = desk.world().items().await;

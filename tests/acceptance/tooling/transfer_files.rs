@@ -443,6 +443,80 @@ async fn technical_users_are_skipped_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hash_that_fits_no_account_or_two_is_told() {
+    let desk = Desk::start().await;
+    let other = BCRYPT.replace("CSZ2", "ASZ2");
+    // "Export Data", Auth0: password hashes, with the connection in which each is.
+    let line = |n: u8, email: &str, hash: &str| {
+        json!({ "_id": { "$oid": format!("h{n}") }, "email": email, "email_verified": true, "passwordHash": hash,
+            "connection": format!("db{n}") })
+        .to_string()
+    };
+    let user = |n: u8, email: &str| {
+        json!({ "user_id": format!("auth0|h{n}"), "email": email, "email_verified": true, "given_name": "A", "family_name": "B" })
+            .to_string()
+    };
+    let nobody = |n: u8| line(n, &format!("nobody{n}@example.com"), BCRYPT);
+
+    // An account of another connection has a password of its own.
+    let lines = [
+        nobody(3),
+        String::new(),
+        line(2, "H1@example.com", &other),
+        line(1, "h1@example.com", BCRYPT),
+        nobody(4),
+    ];
+    let hashes = desk.file("hashes.ndjson", &lines.join("\n"));
+    let users = desk.file("users.ndjson", &[user(1, "h1@example.com"), user(5, "h5@example.com")].join("\n"));
+    let arguments = ["import", &users, "--organization", ACME, "--password-hashes", &hashes];
+    let told = desk.warnings(&[&arguments[..], &["--json"]].concat()).await;
+    assert_eq!(told, format!("{hashes}: no row has the address and id of 3 hashes, in lines 1, 3, 5."));
+    assert_eq!(desk.hash_of("h1@example.com").await, BCRYPT);
+    let lines: Vec<_> = (0..11).map(nobody).collect();
+    let hashes = desk.file("nobodies.ndjson", &lines.join("\n"));
+    let arguments = ["import", &users, "--organization", ACME, "--password-hashes", &hashes];
+    let told = desk.warnings(&arguments).await;
+    assert!(told.contains(" of 11 hashes, in lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …\n"), "{told}");
+
+    // Without ids only the address can tell.
+    let row = |n: u8| {
+        json!({ "FirstName": "A", "LastName": "B", "Email": format!("id{n}@example.com") }).to_string()
+    };
+    let users = desk.file("no-ids.jsonl", &[row(1), row(2)].join("\n"));
+    let lines = [(1, BCRYPT), (2, &other), (1, BCRYPT), (2, BCRYPT)]
+        .map(|(n, hash)| line(n, &format!("id{n}@example.com"), hash));
+    let hashes = desk.file("two.ndjson", &lines.join("\n"));
+    let (printed, report) = desk.import_to_acme(&users, &["--password-hashes", &hashes]).await;
+    let why = "The file of hashes has different ones for the address, in lines 2 and 4. Keep one of them.";
+    assert_eq!((counts(&printed), report), ([2, 1, 0, 0, 1], vec![format!("2,refused,PasswordHash,{why}")]));
+    assert_eq!(desk.hash_of("id1@example.com").await, BCRYPT);
+
+    // The row has a password of its own.
+    let row = |n: u8, field: &str, password: &str| {
+        json!({ "FirstName": "A", "LastName": "B", "Email": format!("own{n}@example.com"), field: password })
+            .to_string()
+    };
+    let rows = [
+        row(1, "PasswordHash", BCRYPT),
+        row(2, "PasswordHash", &other),
+        row(3, "Password", "correct horse battery"),
+    ];
+    let lines = [1, 2, 3].map(|n| line(n, &format!("own{n}@example.com"), BCRYPT));
+    let hashes = desk.file("own.ndjson", &lines.join("\n"));
+    let file = desk.file("own.jsonl", &rows.join("\n"));
+    let (printed, report) = desk.import_to_acme(&file, &["--password-hashes", &hashes]).await;
+    let expected = [2, 3].map(|line| {
+        let why = format!("The row has a password, and line {line} of the file of hashes has another.");
+        format!("{line},refused,PasswordHash,{why} Remove one of them.")
+    });
+    assert_eq!((counts(&printed), report), ([3, 1, 0, 0, 2], expected.to_vec()));
+
+    let broken = desk.file("broken.csv", "Email,PasswordHash\nown1@example.com\n");
+    let arguments = ["import", &file, "--organization", ACME, "--password-hashes", &broken, "--force"];
+    desk.cli.refused(&arguments, "broken.csv, line 2: the row has 1 cells, where").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_other_providers_export_is_read() {
     let pbkdf2 = "$pbkdf2-sha256$i=24000$c29tZS1zYWx0LTAwMDAwMQ$4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU";
     let lost =

@@ -4,7 +4,7 @@ mod checkpoint;
 mod report;
 
 use std::collections::hash_map;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -32,6 +32,8 @@ use report::Report;
 
 /// How many rows are looked up together.
 const ROWS_AT_ONCE: usize = 100;
+/// How many lines of unused hashes a sentence names.
+const MAX_LINES_SHOWN: usize = 10;
 
 #[derive(Args)]
 pub(super) struct Import {
@@ -151,10 +153,10 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     source.remarks.iter().for_each(|remark| output.warn(remark));
     let not_read =
         source.unread.iter().map(|(name, rows)| NotRead { name: name.clone(), rows: *rows }).collect();
-    let hashes = match password_hashes {
+    let hashes = Arc::new(match password_hashes {
         Some(file) => read_hashes(file, output)?,
         None => HashMap::new(),
-    };
+    });
     let defaults = arguments.defaults()?;
     let inputs: Vec<_> = [file.as_path()].into_iter().chain(password_hashes.as_deref()).collect();
     let report = report.clone().unwrap_or_else(|| with_ending(file, "report.csv"));
@@ -185,7 +187,7 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         table,
         defaults,
         hasher,
-        hashes,
+        hashes: hashes.clone(),
         report,
         known: HashMap::new(),
         seen: dry_run.then(HashMap::new),
@@ -196,7 +198,14 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     };
     let mut progress = Progress::begin("rows", import.counts.rows, Some(total), output);
     let rows_done = usize::try_from(import.counts.rows).unwrap_or(usize::MAX);
-    let mut rows = source.skip(rows_done).peekable();
+    // Rows that an interrupted import has done use hashes too.
+    let mut unused: BTreeSet<_> = hashes.values().flatten().map(|entry| entry.line).collect();
+    let rows = source.inspect(|row| {
+        if let Some((email, id)) = row.account().filter(|_| !unused.is_empty()) {
+            HashEntry::of(&hashes, &email, id).for_each(|entry| _ = unused.remove(&entry.line));
+        }
+    });
+    let mut rows = rows.skip(rows_done).peekable();
     while rows.peek().is_some() {
         import.import(rows.by_ref().take(ROWS_AT_ONCE).collect()).await?;
         if let Some(checkpoint) = &checkpoint {
@@ -205,11 +214,15 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         }
         progress.advance_to(import.counts.rows);
     }
+    drop(rows);
     progress.end(import.counts.rows);
     if let Some(checkpoint) = &checkpoint {
         checkpoint
             .remove()
             .map_err(|error| fault("cannot take away the note of how far the import is", error))?;
+    }
+    if let Some(warning) = password_hashes.as_ref().and_then(|file| unused_hashes(file, &unused)) {
+        output.warn(&warning);
     }
     let Importer { counts, report, .. } = import;
     let (refused, report) = (counts.refused, report.written().map(|path| path.display().to_string()));
@@ -282,7 +295,39 @@ fn hasher(table: &OperatorTable) -> Result<Arc<PasswordHasher>, Failure> {
     Ok(Arc::new(config.password_hasher))
 }
 
-type Hashes = HashMap<NormalizedEmail, Result<PasswordHash, LostPassword>>;
+/// The hashes of a file by e-mail address.
+type Hashes = HashMap<NormalizedEmail, Vec<HashEntry>>;
+
+/// A hash of a file with hashes.
+struct HashEntry {
+    line: u64,
+    /// The id of its account, if the file has it.
+    user_id: Option<String>,
+    /// The hash, or why it cannot be imported.
+    hash: Result<PasswordHash, LostPassword>,
+}
+
+impl HashEntry {
+    /// The hashes that an account with this address and id may have. Other accounts of a provider have the same address.
+    fn of<'a>(
+        hashes: &'a Hashes,
+        email: &Email,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Self> + use<'a> {
+        let entries = hashes.get(email.normalized()).into_iter().flatten();
+        entries.filter(move |entry| match (entry.user_id.as_deref(), id) {
+            (Some(its), Some(id)) => its == id,
+            _ => true,
+        })
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        match (&self.hash, &other.hash) {
+            (Ok(one), Ok(other)) => one.as_str() == other.as_str(),
+            (one, other) => one.is_err() && other.is_err(),
+        }
+    }
+}
 
 /// Reads password hashes by e-mail address.
 fn read_hashes(file: &Path, output: Output) -> Result<Hashes, Failure> {
@@ -294,7 +339,8 @@ fn read_hashes(file: &Path, output: Output) -> Result<Hashes, Failure> {
     for Row { line, user } in source {
         let none = || Failure::refused(format!("{place}, line {line}, has no e-mail address or no hash"));
         let wrong = |why| Failure::refused(format!("{place}, line {line}: its hash or address {why}"));
-        let user = user.map_err(|_| none())?;
+        let user =
+            user.map_err(|reason| Failure::refused(format!("{place}, line {line}: the row {reason}")))?;
         let text = |name: &str| Some(user.fields.get(name)?.as_str()?.to_owned());
         let hash = match (text("PasswordHash"), user.lost_password.clone()) {
             (Some(hash), _) => Ok(hash.parse().map_err(wrong)?),
@@ -302,9 +348,19 @@ fn read_hashes(file: &Path, output: Output) -> Result<Hashes, Failure> {
             (None, None) => return Err(none()),
         };
         let email: Email = text("Email").ok_or_else(none)?.parse().map_err(wrong)?;
-        hashes.insert(email.normalized().clone(), hash);
+        let entries: &mut Vec<_> = hashes.entry(email.normalized().clone()).or_default();
+        entries.push(HashEntry { line, user_id: text("UserId"), hash });
     }
     Ok(hashes)
+}
+
+/// Says which hashes belong to no row.
+fn unused_hashes(file: &Path, lines: &BTreeSet<u64>) -> Option<String> {
+    let shown: Vec<_> = lines.iter().take(MAX_LINES_SHOWN).map(ToString::to_string).collect();
+    let more = if lines.len() > MAX_LINES_SHOWN { ", …" } else { "." };
+    let (file, count, shown) = (file.display(), lines.len(), shown.join(", "));
+    (count > 0)
+        .then(|| format!("{file}: no row has the address and id of {count} hashes, in lines {shown}{more}"))
 }
 
 fn cannot_note(error: io::Error) -> Failure {
@@ -334,7 +390,7 @@ struct Importer {
     table: OperatorTable,
     defaults: Defaults,
     hasher: Arc<PasswordHasher>,
-    hashes: Hashes,
+    hashes: Arc<Hashes>,
     report: Report,
     /// Whether an organization exists.
     known: HashMap<OrganizationId, bool>,
@@ -387,14 +443,24 @@ impl Importer {
                     }
                     self.known.insert(organization.id, true);
                 }
-                Ok(Entry::Account(account)) => {
+                Ok(Entry::Account(mut account)) => {
+                    let lost = match self.add_hash(&mut account, user.lost_password) {
+                        Ok(lost) => lost,
+                        Err(wrong) => {
+                            self.refuse(line, vec![wrong]);
+                            continue;
+                        }
+                    };
                     if user.is_disabled {
                         self.counts.disabled += 1;
                         let reason =
                             "The user is disabled where it comes from; --skip-disabled leaves it out.";
                         self.tell(line, "note", "", reason);
                     }
-                    self.tell_lost_password(line, &account, user.lost_password);
+                    if let Some(lost) = lost {
+                        self.counts.passwords_not_taken_over += 1;
+                        self.tell(line, "note", "PasswordHash", &lost.sentence());
+                    }
                     accounts.push((line, account));
                 }
                 Err(wrong) => self.refuse(line, wrong),
@@ -411,16 +477,34 @@ impl Importer {
         self.tell(line, "skipped", "", reason);
     }
 
-    /// Reports that a password could not be imported, unless the file of hashes has it.
-    fn tell_lost_password(&mut self, line: u64, account: &ImportedAccount, lost: Option<LostPassword>) {
-        let lost = match self.hashes.get(account.user.email.normalized()) {
-            None => lost,
-            Some(Ok(_)) => None,
-            Some(Err(lost)) => account.password_hash.is_none().then(|| lost.clone()),
-        };
-        if let Some(lost) = lost {
-            self.counts.passwords_not_taken_over += 1;
-            self.tell(line, "note", "PasswordHash", &lost.sentence());
+    /// Gives an account its hash from the file of hashes. The result is why its password cannot be imported.
+    fn add_hash(
+        &self,
+        account: &mut ImportedAccount,
+        lost: Option<LostPassword>,
+    ) -> Result<Option<LostPassword>, Wrong> {
+        let wrong = |reason| Err(Wrong { field: "PasswordHash", reason });
+        let id = account.has_own_id.then(|| account.user.id.as_str());
+        let mut entries = HashEntry::of(&self.hashes, &account.user.email, id);
+        let Some(entry) = entries.next() else { return Ok(lost) };
+        if let Some(other) = entries.find(|other| !other.is_like(entry)) {
+            let (line, other) = (entry.line, other.line);
+            return wrong(format!(
+                "The file of hashes has different ones for the address, in lines {line} and {other}. Keep one of them."
+            ));
+        }
+        let has_password = account.password.is_some() || account.password_hash.is_some();
+        match (&entry.hash, &account.password_hash) {
+            (Ok(hash), None) if !has_password => {
+                account.password_hash = Some(hash.clone());
+                Ok(None)
+            }
+            (Ok(hash), Some(own)) if own.as_str() == hash.as_str() => Ok(None),
+            (Ok(_), _) => wrong(format!(
+                "The row has a password, and line {} of the file of hashes has another. Remove one of them.",
+                entry.line
+            )),
+            (Err(lost), _) => Ok((!has_password).then(|| lost.clone())),
         }
     }
 
@@ -459,16 +543,10 @@ impl Importer {
         &self,
         accounts: Vec<(u64, Box<ImportedAccount>)>,
     ) -> Result<Vec<(u64, Box<ImportedAccount>)>, Failure> {
-        let mut accounts = accounts;
-        for (_, account) in &mut accounts {
-            let handed_out = self.hashes.get(account.user.email.normalized());
-            if let (None, None, Some(Ok(hash))) = (&account.password_hash, &account.password, handed_out) {
-                account.password_hash = Some(hash.clone());
-            }
-        }
         if self.is_dry_run() {
             return Ok(accounts);
         }
+        let mut accounts = accounts;
         for some in accounts.chunks_mut(available_parallelism().map_or(1, NonZero::get)) {
             let mut hashes = Vec::new();
             for (_, account) in some {
