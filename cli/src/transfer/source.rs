@@ -279,8 +279,7 @@ impl Sheet {
         if !read_record(&mut reader, &mut record).map_err(io::Error::other)? {
             return Ok(sheet);
         }
-        let has_row = |cell: &[u8]| cell.contains(&b'\n') && cell.contains(&b'@');
-        if is_open(&record) || record.iter().any(has_row) {
+        if is_open(&record) || record.iter().any(|cell| sheet.has_row(cell)) {
             return Err(io::Error::other("a quotation mark in its first line lacks its second"));
         }
         let cells: Vec<_> =
@@ -341,6 +340,18 @@ impl Sheet {
         })))
     }
 
+    /// Whether a cell has several lines, and one of them looks like a row: it has cells, and one is an address.
+    fn has_row(&self, cell: &[u8]) -> bool {
+        // Text has a space after a comma. In a row with such spaces no quotation mark opens a cell.
+        let is_address = |cell: &[u8]| {
+            str::from_utf8(cell).is_ok_and(|cell| !cell.starts_with(' ') && cell.parse::<Email>().is_ok())
+        };
+        let is_row = |line: &[u8]| {
+            line.contains(&self.separator) && line.split(|byte| *byte == self.separator).any(is_address)
+        };
+        cell.contains(&b'\n') && cell.split(|byte| *byte == b'\n').any(is_row)
+    }
+
     /// The filled cells of a record by their columns. It begins in `line`.
     fn fields(&self, record: &ByteRecord, line: u64) -> Result<Fields, String> {
         let is_filled = |cell: &&[u8]| !cell.is_empty();
@@ -361,9 +372,11 @@ impl Sheet {
             };
             return Err(format!("has {length} cells, where the first line has {expected} columns{quote}"));
         }
-        if self.has_several_users(record) {
-            return Err("has several lines that look like users; a quotation mark in it may lack its second"
-                .to_owned());
+        if record.iter().any(|cell| self.has_row(cell)) {
+            return Err(
+                "has a cell with a line that looks like a user; a quotation mark may lack its second"
+                    .to_owned(),
+            );
         }
         let filled = self.columns.iter().zip(record).filter(|(_, cell)| is_filled(cell));
         filled
@@ -372,21 +385,6 @@ impl Sheet {
                 Err(_) => Err("is not UTF-8 text".to_owned()),
             })
             .collect()
-    }
-
-    /// Whether a record has swallowed another: two of its lines hold an address where one belongs.
-    fn has_several_users(&self, record: &ByteRecord) -> bool {
-        if !record.as_slice().contains(&b'\n') {
-            return false;
-        }
-        let text = record.iter().collect::<Vec<_>>().join(&self.separator);
-        let is_user = |line: &&[u8]| {
-            let cells: Vec<_> = line.split(|byte| *byte == self.separator).collect();
-            let mut cells_of = self.columns.iter().zip(&cells);
-            cells.len() >= self.columns.len()
-                && cells_of.any(|(column, cell)| is_address(column) && cell.contains(&b'@'))
-        };
-        text.split(|byte| *byte == b'\n').filter(is_user).count() > 1
     }
 }
 
@@ -406,11 +404,6 @@ fn line_ends<'a>(cells: impl Iterator<Item = &'a [u8]>) -> u64 {
     cells.flatten().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// Whether a column holds addresses.
-fn is_address(column: &str) -> bool {
-    Dialect::Users.has_users(&[column])
-}
-
 /// The separator of Excel's line `sep=;`.
 fn separator_line(line: &str) -> Option<u8> {
     let line = line.trim_end_matches(['\n', '\r']).trim_matches('"');
@@ -425,8 +418,9 @@ fn separator_line(line: &str) -> Option<u8> {
 fn likely_separator(line: &str) -> u8 {
     let outside: String = line.split('"').step_by(2).collect();
     let count = |separator: char| outside.matches(separator).count();
-    let has_address =
-        |separator: char| line.split(separator).any(|name| is_address(name.trim().trim_matches('"')));
+    let has_address = |separator: char| {
+        line.split(separator).any(|name| Dialect::Users.has_users(&[name.trim().trim_matches('"')]))
+    };
     let likely =
         SEPARATORS.into_iter().rev().max_by_key(|separator| (has_address(*separator), count(*separator)));
     likely.and_then(|separator| u8::try_from(separator).ok()).unwrap_or(b',')

@@ -126,7 +126,7 @@ async fn a_quotation_mark_without_its_second_hides_nobody() {
     };
     let several = |row: u8| {
         format!(
-            "{row},refused,,The row has several lines that look like users; a quotation mark in it may lack its second."
+            "{row},refused,,The row has a cell with a line that looks like a user; a quotation mark may lack its second."
         )
     };
     let cells = |row: u8, cells: u8| {
@@ -181,8 +181,14 @@ async fn a_quotation_mark_without_its_second_hides_nobody() {
             vec![several(2)],
         ),
         (
+            "address.csv",
+            "Email,Note,FirstName,LastName\nq1@example.com,\"two\nlines,Bob,Lee\nq2@example.com,\"5\"\" disk\",Cat,Lee\n".to_owned(),
+            0,
+            vec![several(2)],
+        ),
+        (
             "note.csv",
-            format!("{header}\nBob,Lee,q1@example.com,\"Dear Bob,\nwrite to dan@example.com, Ann, Cat,\n\"\"Eve\"\"\"\n"),
+            format!("{header}\nBob,Lee,q1@example.com,\"Dear Bob,\nwrite to dan@example.com, Ann, Cat,\nAnn Lee, CEO, ann@example.com\ndan@example.com\n\"\"Eve\"\"\"\n"),
             1,
             vec![],
         ),
