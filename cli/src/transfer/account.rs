@@ -238,9 +238,7 @@ impl Reader {
     fn check_verified(&mut self, defaults: &Defaults) {
         let verified = match self.fields.remove(EMAIL_VERIFIED) {
             None | Some(Value::Null) => true,
-            Some(Value::Bool(verified)) => verified,
-            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-            Some(_) => false,
+            Some(verified) => verified == true,
         };
         if !verified && !defaults.accept_unverified {
             let reason = "was not verified where it comes from: whoever signed up with it may not have it";

@@ -1,5 +1,7 @@
 //! Translates exports of identity providers into the document's field names.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD_NO_PAD as PHC_BASE64;
@@ -8,7 +10,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::Fields;
-use super::account::COLUMNS_READ;
+use super::account::{COLUMNS_READ, EMAIL_VERIFIED};
 use super::user::{Translation, User, plain};
 
 /// Who wrote a file.
@@ -72,35 +74,101 @@ pub(super) const FIREBASE_COLUMNS: [&str; 28] = [
     "customAttributes",
 ];
 
-/// Names that only one provider uses.
+/// Names that only one provider uses, in the form of [`plain`]: `profile.email` is the member `email` of `profile`.
 const MARKS: [(Dialect, &[&str]); 7] = [
-    (Dialect::Cognito, &["Attributes", "cognito:username", "UserCreateDate"]),
-    (Dialect::Firebase, &["localId"]),
-    (Dialect::Clerk, &["primary_email_address", "primary_email_address_id", "password_hasher"]),
-    (Dialect::Fusionauth, &["insertInstant", "encryptionScheme", "usernameStatus", "tenantId"]),
-    (Dialect::Okta, &["profile", "login"]),
-    (Dialect::Kinde, &["hashed_password", "hashing_method", "provided_id", "external_organization_id"]),
-    (Dialect::Keycloak, &["emailVerified", "createdTimestamp", "serviceAccountClientId", "requiredActions"]),
+    (
+        Dialect::Keycloak,
+        &["createdtimestamp", "serviceaccountclientid", "requiredactions", "disableablecredentialtypes"],
+    ),
+    (Dialect::Cognito, &["attributes.value", "cognito:username", "usercreatedate"]),
+    (Dialect::Firebase, &["localid"]),
+    (Dialect::Clerk, &["primaryemailaddress", "primaryemailaddressid", "passwordhasher"]),
+    (
+        Dialect::Fusionauth,
+        &["insertinstant", "encryptionscheme", "usernamestatus", "tenantid", "registrations.applicationid"],
+    ),
+    (Dialect::Okta, &["login", "profile.login", "profile.email"]),
+    (
+        Dialect::Kinde,
+        &[
+            "hashedpassword",
+            "hashingmethod",
+            "providedid",
+            "externalorganizationid",
+            "password.hashedpassword",
+            "identities.identity",
+        ],
+    ),
 ];
 
 /// Names that Auth0 uses; some of ours are like them.
-const AUTH0_MARKS: [&str; 6] =
-    ["email_verified", "Email Verified", "user_id", "passwordHash", "password_hash", "custom_password_hash"];
+const AUTH0_MARKS: [&str; 4] = ["emailverified", "userid", "passwordhash", "custompasswordhash"];
+
+/// Names that we use and Auth0 does not.
+const NOT_AUTH0: [&str; 10] = [
+    "firstname",
+    "lastname",
+    "preferredemail",
+    "password",
+    "organizationid",
+    "customernumber",
+    "memberships",
+    "customerassociations",
+    "createdby",
+    "disabled",
+];
+
+/// Names of ours that Keycloak uses too.
+const LIKE_KEYCLOAK: [&str; 4] = ["FirstName", "LastName", "Email", EMAIL_VERIFIED];
+
+/// The columns of Kinde's import that need no mark. A file that has only these, and `id`, is Kinde's.
+const KINDE_COLUMNS: [&str; 7] =
+    ["id", "email", "first_name", "last_name", "phone", "username", "email_verified"];
 
 /// The names of members that may hold a user's address, in the form of [`plain`].
-const ADDRESSES: [&str; 6] =
-    ["email", "slug", "attributes", "profile", "primaryemailaddress", "emailaddresses"];
+const ADDRESSES: [&str; 7] =
+    ["email", "slug", "attributes", "profile", "identities", "primaryemailaddress", "emailaddresses"];
+
+/// Members with which files say that an address is verified.
+const VERIFIED: [&str; 4] = [EMAIL_VERIFIED, "Verified", "EmailConfirmed", "Confirmed"];
+/// Members that hold the time at which an address was verified.
+const VERIFIED_AT: [&str; 4] = ["EmailVerifiedAt", "VerifiedAt", "EmailConfirmedAt", "ConfirmedAt"];
+
+/// Whether a member says that an address is verified.
+pub(super) fn is_about_verification(name: &str) -> bool {
+    let name = plain(name);
+    VERIFIED.iter().chain(&VERIFIED_AT).any(|known| name.strip_prefix("is").unwrap_or(&name) == plain(known))
+}
 
 impl Dialect {
-    /// Recognises a dialect by the names of rows' members.
+    /// Recognises a dialect by the names of rows' members, and of members in these: `profile.email`.
     pub(super) fn of(names: &[&str]) -> Self {
-        let has = |some: &[&str]| some.iter().any(|name| names.contains(name));
-        if let Some((dialect, _)) = MARKS.iter().find(|(_, marks)| has(marks)) {
+        let plain_names: BTreeSet<_> = names.iter().map(|name| plain(name)).collect();
+        let has = |name: &str| plain_names.contains(name);
+        let has_any = |some: &[&str]| some.iter().any(|name| has(name));
+        let is_ours = has_any(&NOT_AUTH0);
+        // Its users also have members of the providers that they sign in with, such as GitHub's `login`.
+        if has("identities.connection") || (has("userid") && has("emailverified") && !is_ours) {
+            return Self::Auth0;
+        }
+        if let Some((dialect, _)) = MARKS.iter().find(|(dialect, marks)| {
+            has_any(marks) && (*dialect != Self::Okta || !has_any(&["userid", "emailverified"]))
+        }) {
             return *dialect;
         }
-        let has_our_names =
-            names.iter().any(|name| ["firstname", "lastname"].contains(&plain(name).as_str()));
-        if has(&AUTH0_MARKS) && !has_our_names { Self::Auth0 } else { Self::Users }
+        if names.contains(&"id") && names.iter().all(|name| KINDE_COLUMNS.contains(name)) {
+            return Self::Kinde;
+        }
+        let is_unlike_keycloak = |name: &&str| !LIKE_KEYCLOAK.contains(name) && has(&plain(name));
+        if names.contains(&"emailVerified")
+            && !COLUMNS_READ.iter().any(is_unlike_keycloak)
+            && !has("disabled")
+        {
+            return Self::Keycloak;
+        }
+        let is_auth0 =
+            |name: &&str| !COLUMNS_READ.contains(name) && AUTH0_MARKS.contains(&plain(name).as_str());
+        if names.iter().any(is_auth0) && !is_ours { Self::Auth0 } else { Self::Users }
     }
 
     /// Whether rows with these names can be users or organizations at all.
@@ -109,10 +177,10 @@ impl Dialect {
         is_technical || names.iter().any(|name| ADDRESSES.contains(&plain(name).as_str()))
     }
 
-    /// A user in the document's field names; or the name of a duplicate member.
+    /// A user in the document's field names; or what is wrong with the row.
     pub(super) fn translate(self, fields: Fields) -> Result<User, String> {
         let user = Translation::new(fields);
-        match self {
+        let mut user = match self {
             Self::Users => users(user),
             Self::Auth0 => auth0(user),
             Self::Keycloak => keycloak(user),
@@ -122,18 +190,19 @@ impl Dialect {
             Self::Okta => okta(user),
             Self::Kinde => kinde(user),
             Self::Fusionauth => fusionauth(user),
-        }
-        .finish()
+        };
+        user.states();
+        user.finish()
     }
 }
 
 fn users(mut user: Translation) -> Translation {
-    for field in COLUMNS_READ {
+    user.verified_if_said(&VERIFIED, &VERIFIED_AT);
+    for field in COLUMNS_READ.into_iter().filter(|field| *field != EMAIL_VERIFIED) {
         if let Some(value) = user.get(&[field]) {
             user.put(field, value);
         }
     }
-    user.disabled_if(&["Disabled"], true);
     user
 }
 
@@ -308,7 +377,7 @@ fn clerk(mut user: Translation) -> Translation {
     if let Some((address, is_verified)) = address {
         let is_listed = verified.split([',', ';', '|', ' ']).any(|one| one == address);
         user.put("Email", address);
-        user.put(super::account::EMAIL_VERIFIED, is_verified || is_listed);
+        user.put(EMAIL_VERIFIED, is_verified || is_listed);
     }
     if let Some((number, _)) = clerk_primary(&mut user, "phone_number", "phone_numbers") {
         user.put("PhoneNumber", number);
@@ -345,13 +414,11 @@ fn okta(mut user: Translation) -> Translation {
         .filter(|email| email.get("status").is_some_and(|status| status == "VERIFIED"))
         .any(|email| email.get("value") == Some(&address));
     user.put("Email", address);
-    user.put(super::account::EMAIL_VERIFIED, is_verified);
+    user.put(EMAIL_VERIFIED, is_verified);
     user.take("FirstName", &["firstName"]);
     user.take("LastName", &["lastName"]);
     user.take("PhoneNumber", &["mobilePhone", "primaryPhone"]);
     user.take("CreatedAt", &["created"]);
-    let status = user.text(&["status"]).unwrap_or_default();
-    user.is_disabled(["SUSPENDED", "DEPROVISIONED"].contains(&status.as_str()));
     if let Some(hash) = credentials.pointer("/password/hash") {
         let text = |name: &str| hash.get(name).and_then(Value::as_str);
         let algorithm = text("algorithm").unwrap_or_default();
@@ -419,15 +486,44 @@ mod tests {
             (&["email", "custom_password_hash"], Dialect::Auth0),
             (&["Id", "Given Name", "Email", "Email Verified"], Dialect::Auth0),
             (&["id", "username", "firstName", "createdTimestamp"], Dialect::Keycloak),
-            (&["Username", "Attributes"], Dialect::Cognito),
+            (&["Username", "Attributes", "Attributes.Name", "Attributes.Value"], Dialect::Cognito),
             (&["localId", "email", "emailVerified"], Dialect::Firebase),
             (&["id", "first_name", "primary_email_address"], Dialect::Clerk),
             (&["login", "firstName", "lastName", "email"], Dialect::Okta),
-            (&["id", "status", "profile"], Dialect::Okta),
+            (&["id", "status", "profile", "profile.login"], Dialect::Okta),
+            (&["FirstName", "LastName", "Email", "Profile"], Dialect::Users),
             (&["email", "first_name", "hashed_password"], Dialect::Kinde),
             (&["email", "firstName", "insertInstant", "verified"], Dialect::Fusionauth),
+            // Auth0 beside members of other providers.
+            (&["user_id", "email", "email_verified", "login", "tenantid", "profile"], Dialect::Auth0),
+            (&["user_id", "email", "first_name", "identities", "identities.connection"], Dialect::Auth0),
+            // Kinde's columns that have no mark, and ids that may be anybody's.
+            (&["email", "id", "first_name", "last_name"], Dialect::Kinde),
+            (&["email", "first_name", "last_name"], Dialect::Users),
+            (&["Email", "Id", "First Name", "Last Name"], Dialect::Users),
+            // Ours, as programs spell them.
+            (&["firstName", "lastName", "email", "emailVerified", "userId", "passwordHash"], Dialect::Users),
+            (&["firstName", "lastName", "email", "emailVerified", "organizationId"], Dialect::Users),
+            (&["id", "firstName", "lastName", "email", "emailVerified"], Dialect::Keycloak),
         ] {
             assert!(Dialect::of(names) == dialect, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn marks_count_in_any_spelling() {
+        for (mark, dialect) in [
+            ("Login", Dialect::Okta),
+            ("HASHED_PASSWORD", Dialect::Kinde),
+            ("Hashed Password", Dialect::Kinde),
+            ("Primary Email Address", Dialect::Clerk),
+            ("Cognito:Username", Dialect::Cognito),
+            ("Local ID", Dialect::Firebase),
+            ("Insert Instant", Dialect::Fusionauth),
+            ("created_timestamp", Dialect::Keycloak),
+            ("USER_ID", Dialect::Auth0),
+        ] {
+            assert!(Dialect::of(&["Email", mark]) == dialect, "{mark}");
         }
     }
 }

@@ -10,7 +10,7 @@ use shared::model::Email;
 
 use super::cells::restore;
 use super::json::Json;
-use super::providers::FIREBASE_COLUMNS;
+use super::providers::{FIREBASE_COLUMNS, is_about_verification};
 use super::text::{LineEnds, TextFile};
 use super::user::{User, plain};
 use super::{Dialect, Fields};
@@ -65,11 +65,16 @@ impl Source {
         let text = TextFile::open(file)?;
         let container = Container::of(&text)?;
         let mut names: BTreeSet<String> = container.columns().iter().cloned().collect();
+        let mut inner_names = BTreeSet::new();
         for (_, fields) in container.rows(&text)?.take(ROWS_TO_RECOGNISE) {
-            names.extend(fields.into_iter().flatten().map(|(name, _)| name));
+            for (name, value) in fields.into_iter().flatten() {
+                inner_names.extend(names_in(&value).map(|inner| format!("{name}.{inner}")));
+                names.insert(name);
+            }
         }
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let dialect = dialect.or(container.dialect()).unwrap_or_else(|| Dialect::of(&names));
+        let all_names: Vec<_> = names.iter().copied().chain(inner_names.iter().map(String::as_str)).collect();
+        let dialect = dialect.or(container.dialect()).unwrap_or_else(|| Dialect::of(&all_names));
         if !names.is_empty() && !dialect.has_users(&names) {
             return Err(io::Error::other(container.unknown(&names)));
         }
@@ -78,11 +83,14 @@ impl Source {
             let name = shortened(name);
             return Err(io::Error::other(format!("it has the column {name} twice: remove one of them")));
         }
+        let verification =
+            container.columns().iter().filter(|name| is_about_verification(name)).cloned().collect();
         let reader = RowReader {
             dialect,
             is_csv: matches!(container, Container::Csv(_)),
             is_raw,
             has_replacements: text.has_replacements(),
+            verification,
         };
         let (mut total, mut unread) = (0, BTreeMap::new());
         for (_, fields) in container.rows(&text)? {
@@ -97,6 +105,13 @@ impl Source {
         }
         let mut remarks: Vec<String> = text.remark().map(ToOwned::to_owned).into_iter().collect();
         remarks.extend(container.remark());
+        if dialect == Dialect::Users && unread.keys().any(|name| plain(name) == "id") {
+            remarks.push(
+                "The ids in the file are not read, so the users get new ones. If an identity provider gave them, name it \
+                 with --from; or call them UserId."
+                    .to_owned(),
+            );
+        }
         Ok(Self { total, unread, remarks, reader, rows: container.rows(&text)? })
     }
 }
@@ -116,6 +131,8 @@ struct RowReader {
     is_csv: bool,
     is_raw: bool,
     has_replacements: bool,
+    /// The columns that say whether an address is verified. It is not if the cell is empty.
+    verification: Vec<String>,
 }
 
 impl RowReader {
@@ -134,11 +151,20 @@ impl RowReader {
                 }
             }
         }
-        self.dialect.translate(fields).map_err(|name| has_twice(&name))
+        for column in &self.verification {
+            fields.entry(column.clone()).or_insert(Value::Null);
+        }
+        self.dialect.translate(fields)
     }
 }
 
-fn has_twice(name: &str) -> String {
+/// The names of the members of an object, or of the objects in an array.
+fn names_in(value: &Value) -> impl Iterator<Item = &String> {
+    let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    values.iter().filter_map(Value::as_object).flat_map(|members| members.keys())
+}
+
+pub(super) fn has_twice(name: &str) -> String {
     format!("has the member {} twice", shortened(name))
 }
 

@@ -1,12 +1,13 @@
 //! Translates a provider's user into the document's field names.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::model::PasswordHash;
 use shared::table::timestamp_to_text;
 
 use super::Fields;
 use super::account::EMAIL_VERIFIED;
+use super::source::has_twice;
 
 /// A user of a file.
 #[derive(Default)]
@@ -58,7 +59,7 @@ impl LostPassword {
 pub(super) struct Translation {
     source: Vec<Member>,
     user: User,
-    twice: Option<String>,
+    wrong: Option<String>,
 }
 
 struct Member {
@@ -81,7 +82,7 @@ pub(super) fn plain(name: &str) -> String {
 impl Translation {
     pub(super) fn new(fields: Fields) -> Self {
         let source = fields.into_iter().map(Member::new).collect();
-        Self { source, user: User::default(), twice: None }
+        Self { source, user: User::default(), wrong: None }
     }
 
     /// Adds members that are not at the top of a row.
@@ -96,10 +97,30 @@ impl Translation {
             let found = self.source.extract_if(.., |member| member.plain == name);
             let found: Vec<_> = found.filter(|member| !member.value.is_null()).collect();
             if let [_, again, ..] = found.as_slice() {
-                self.twice.get_or_insert_with(|| again.name.clone());
+                self.wrong.get_or_insert_with(|| has_twice(&again.name));
             }
             found.into_iter().next().map(|member| member.value)
         })
+    }
+
+    /// Reads a truth value. An empty one counts as absent; one that is not understood is wrong.
+    fn truth(&mut self, names: &[&str]) -> Option<bool> {
+        let name = names.iter().find(|name| self.has(name))?;
+        let value = self.get(names).filter(|value| *value != "")?;
+        let truth = truth(&value);
+        if truth.is_none() {
+            self.is_wrong(format!("has a value in {name} that is neither true nor false"));
+        }
+        truth
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let name = plain(name);
+        self.source.iter().any(|member| member.plain == name)
+    }
+
+    fn is_wrong(&mut self, reason: String) {
+        self.wrong.get_or_insert(reason);
     }
 
     pub(super) fn text(&mut self, names: &[&str]) -> Option<String> {
@@ -120,16 +141,57 @@ impl Translation {
     /// Whether the provider has verified the address. If it does not say, it has not: anybody can sign up with any
     /// address.
     pub(super) fn verified(&mut self, names: &[&str]) {
-        let verified = self.get(names).is_some_and(|value| is_true(&value));
+        let verified = self.truth(names).unwrap_or(false);
         self.put(EMAIL_VERIFIED, verified);
     }
 
-    pub(super) fn disabled_if(&mut self, names: &[&str], expected: bool) {
-        self.user.is_disabled |= self.get(names).is_some_and(|value| is_true(&value) == expected);
+    /// Whether the address is verified, if one of these members says so: each of them must. Some hold the time of it.
+    pub(super) fn verified_if_said(&mut self, names: &[&str], times: &[&str]) {
+        for name in with_is(names).iter().filter(|name| self.has(name)).cloned().collect::<Vec<_>>() {
+            let verified = self.truth(&[&name]).unwrap_or(false);
+            self.verified_too(verified);
+        }
+        for name in times {
+            if self.has(name) {
+                let verified = self.get(&[name]).is_some_and(|time| time != "" && time != false);
+                self.verified_too(verified);
+            }
+        }
     }
 
-    pub(super) fn is_disabled(&mut self, is_disabled: bool) {
-        self.user.is_disabled |= is_disabled;
+    fn verified_too(&mut self, verified: bool) {
+        let before = self.user.fields.get(EMAIL_VERIFIED) != Some(&Value::Bool(false));
+        self.put(EMAIL_VERIFIED, before && verified);
+    }
+
+    pub(super) fn disabled_if(&mut self, names: &[&str], expected: bool) {
+        self.user.is_disabled |= self.truth(names) == Some(expected);
+    }
+
+    /// Reads what else says that a user is disabled, by any of the usual names.
+    pub(super) fn states(&mut self) {
+        for (names, expected) in [(&DISABLED[..], true), (&ENABLED, false)] {
+            for name in with_is(names) {
+                self.disabled_if(&[&name], expected);
+            }
+        }
+        for name in DISABLED_AT {
+            self.user.is_disabled |= self.get(&[name]).is_some_and(|time| time != "" && time != false);
+        }
+        for name in ["Status", "AccountStatus"] {
+            let Some(status) = self.get(&[name]).filter(|status| *status != "") else { continue };
+            let word = plain(status.as_str().unwrap_or_default());
+            if ACTIVE_STATUS.contains(&word.as_str()) {
+                continue;
+            }
+            match truth(&status) {
+                Some(is_active) => self.user.is_disabled |= !is_active,
+                None if DISABLED_STATUS.contains(&word.as_str()) => self.user.is_disabled = true,
+                None => self.is_wrong(format!(
+                    "has a value in {name} that says neither that the user is active nor that it is disabled"
+                )),
+            }
+        }
     }
 
     pub(super) fn is_technical(&mut self, is_technical: bool) {
@@ -191,11 +253,11 @@ impl Translation {
         self.user.lost_password = Some(LostPassword::elsewhere(reason));
     }
 
-    /// The user; or the name of a duplicate member.
+    /// The user; or what is wrong with the row.
     pub(super) fn finish(self) -> Result<User, String> {
-        let Self { source, mut user, twice } = self;
-        if let Some(name) = twice {
-            return Err(name);
+        let Self { source, mut user, wrong } = self;
+        if let Some(wrong) = wrong {
+            return Err(wrong);
         }
         let is_empty = |value: &Value| match value {
             Value::Null => true,
@@ -210,17 +272,91 @@ impl Translation {
     }
 }
 
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Bool(value) => *value,
-        Value::String(text) => text.eq_ignore_ascii_case("true"),
-        _ => *value == json!(1),
+/// Members that are true for a user who is disabled.
+const DISABLED: [&str; 10] = [
+    "Disabled",
+    "Blocked",
+    "Banned",
+    "Suspended",
+    "Locked",
+    "LockedOut",
+    "Deactivated",
+    "Inactive",
+    "Archived",
+    "Deleted",
+];
+/// Members that are false for a user who is disabled.
+const ENABLED: [&str; 4] = ["Enabled", "Active", "AccountEnabled", "Activated"];
+/// Members that hold the time at which a user was disabled.
+const DISABLED_AT: [&str; 7] =
+    ["DisabledAt", "BlockedAt", "BannedAt", "SuspendedAt", "DeactivatedAt", "ArchivedAt", "DeletedAt"];
+/// What a status says of a user who is not disabled, in the form of [`plain`]: Okta's words, and the usual ones.
+const ACTIVE_STATUS: [&str; 7] =
+    ["active", "activated", "enabled", "staged", "provisioned", "recovery", "passwordexpired"];
+/// What it says of one who is.
+const DISABLED_STATUS: [&str; 12] = [
+    "suspended",
+    "deprovisioned",
+    "lockedout",
+    "locked",
+    "disabled",
+    "inactive",
+    "deactivated",
+    "blocked",
+    "banned",
+    "archived",
+    "deleted",
+    "removed",
+];
+
+/// Names, each also with `is` before it.
+fn with_is(names: &[&str]) -> Vec<String> {
+    names.iter().flat_map(|name| [(*name).to_owned(), format!("Is{name}")]).collect()
+}
+
+/// A truth value as programs write it, or as spreadsheets do in the language of their user.
+fn truth(value: &Value) -> Option<bool> {
+    let text = match value {
+        Value::Bool(truth) => return Some(*truth),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_lowercase(),
+        _ => return None,
+    };
+    match text.as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" | "1.0" | "wahr" | "ja" | "vrai" | "oui" | "verdadero"
+        | "sí" | "si" | "vero" | "sì" | "verdadeiro" | "sim" | "waar" | "prawda" | "tak" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" | "0.0" | "falsch" | "nein" | "faux" | "non" | "falso"
+        | "não" | "onwaar" | "nee" | "fałsz" | "nie" => Some(false),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn truth_values_are_read_in_any_spelling() {
+        for (value, expected) in [
+            (json!(true), Some(true)),
+            (json!(1), Some(true)),
+            (json!("TRUE "), Some(true)),
+            (json!("yes"), Some(true)),
+            (json!("WAHR"), Some(true)),
+            (json!("VRAI"), Some(true)),
+            (json!(false), Some(false)),
+            (json!(0), Some(false)),
+            (json!("No"), Some(false)),
+            (json!("FAŁSZ"), Some(false)),
+            (json!("x"), None),
+            (json!(2), None),
+            (json!(["true"]), None),
+        ] {
+            assert_eq!(truth(&value), expected, "{value}");
+        }
+    }
 
     #[test]
     fn a_lost_password_says_why() {

@@ -643,6 +643,89 @@ async fn disabled_users_are_skipped_when_asked() {
     }
 }
 
+/// What an import of one CSV row says, with its refused row if there is one.
+async fn outcome_of(desk: &Desk, columns: &str, cells: &str) -> String {
+    let file =
+        desk.file("one.csv", &format!("FirstName,LastName,Email,{columns}\nA,B,a@example.com,{cells}\n"));
+    let (printed, report) = desk.import_to_acme(&file, &["--dry-run"]).await;
+    match (printed["Created"].as_u64(), printed["Disabled"].as_u64()) {
+        (Some(1), Some(0)) => "active".to_owned(),
+        (Some(1), Some(1)) => "disabled".to_owned(),
+        _ => report.join("\n"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_file_says_of_a_user_counts_in_any_words() {
+    let desk = Desk::start().await;
+    let unverified =
+        "2,refused,Email,was not verified where it comes from: whoever signed up with it may not have it";
+    let odd =
+        |name: &str| format!("2,refused,,The row has a value in {name} that is neither true nor false.");
+    let odd_status = "2,refused,,The row has a value in Status that says neither that the user is active nor that it is disabled.";
+    for (columns, cells, expected) in [
+        ("Disabled", "1", "disabled"),
+        ("Disabled", "WAHR", "disabled"),
+        ("Disabled", "TRUE ", "disabled"),
+        ("Disabled", "no", "active"),
+        ("Disabled", "", "active"),
+        ("Disabled", "x", &odd("Disabled")),
+        ("is_suspended", "yes", "disabled"),
+        ("Blocked", "VRAI", "disabled"),
+        ("BANNED", "true", "disabled"),
+        ("enabled", "false", "disabled"),
+        ("Is Active", "0", "disabled"),
+        ("Active", "true", "active"),
+        ("Active", "perhaps", &odd("Active")),
+        ("deleted_at", "2024-01-02", "disabled"),
+        ("Status", "Suspended", "disabled"),
+        ("Status", "active", "active"),
+        ("Status", "gold", odd_status),
+        ("Active,Disabled", "true,true", "disabled"),
+        ("EmailVerified", "1", "active"),
+        ("EmailVerified", "WAHR", "active"),
+        ("EmailVerified", "0", unverified),
+        ("EmailVerified", "", unverified),
+        ("EmailVerified", "perhaps", &odd("EmailVerified")),
+        ("verified", "no", unverified),
+        ("Verified,EmailVerified", "false,true", unverified),
+        ("email_verified_at", "", unverified),
+        ("email_verified_at", "2024-01-02", "active"),
+    ] {
+        assert_eq!(outcome_of(&desk, columns, cells).await, expected, "{columns}: {cells}");
+    }
+    // A provider's own word that is not understood.
+    let blocked = "user_id,email,email_verified,name,blocked\na1,a@example.com,true,A B,perhaps\n";
+    let (_, report) = desk.import_to_acme(&desk.file("blocked.csv", blocked), &["--dry-run"]).await;
+    assert_eq!(report, [odd("blocked")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_header_in_any_spelling_is_read_alike() {
+    let desk = Desk::start().await;
+    for name in ["kinde.csv", "clerk.csv", "okta.csv", "cognito.csv", "auth0.csv"] {
+        let text = provided(name);
+        let (header, rows) = text.split_once('\n').unwrap();
+        let mut told = Vec::new();
+        for header in [header.to_owned(), header.to_uppercase(), header.replace('_', " ")] {
+            let file = desk.file("shouted.csv", &format!("{header}\n{rows}"));
+            let (printed, report) = desk.import_to_acme(&file, &["--dry-run"]).await;
+            told.push((counts(&printed), report));
+        }
+        assert!(told.iter().all(|one| *one == told[0]), "{name}: {told:?}");
+    }
+    // Ours in camel case is not Keycloak's.
+    let ours = "firstName,lastName,email,emailVerified,userId\nA,B,own@example.com,true,own_1\n";
+    let (printed, _) = desk.import_to_acme(&desk.file("camel.csv", ours), &[]).await;
+    assert_eq!((counts(&printed), not_read(&printed)), ([1, 1, 0, 0, 0], vec![]));
+    assert_eq!(desk.user("own@example.com").await["UserId"], "own_1");
+    // Ids that may be anybody's are not taken, and that is said.
+    let ids = "Id,First Name,Last Name,Email\n7,A,B,ids@example.com\n";
+    let file = desk.file("ids.csv", ids);
+    let output = desk.cli.run(&["import", &file, "--organization", ACME, "--dry-run"]).await;
+    assert!(String::from_utf8(output.stderr).unwrap().contains("The ids in the file are not read"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_without_names_follow_an_option() {
     let desk = Desk::start().await;
