@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::model::{
-    CustomerNumber, Email, Invalid, Organization, OrganizationId, PasswordHash, PersonName, PhoneNumber,
-    User, UserId,
+    CustomerNumber, Email, Invalid, Organization, OrganizationId, Password, PasswordHash, PersonName,
+    PhoneNumber, User, UserId,
 };
 use shared::table::{NewMembership, timestamp_from_text};
 
@@ -184,7 +184,7 @@ impl Reader {
         self.check_verified(defaults);
         let preferred_email = self.optional("PreferredEmail");
         let phone_number: Option<PhoneNumber> = self.optional("PhoneNumber");
-        let (password, password_hash) = (self.optional("Password"), self.password_hash());
+        let (password, password_hash) = (self.password(), self.password_hash());
         if password.is_some() && password_hash.is_some() {
             self.is_wrong("Password", "must not be given beside PasswordHash");
         }
@@ -244,6 +244,15 @@ impl Reader {
             let reason = "was not verified where it comes from: whoever signed up with it may not have it";
             self.is_wrong("Email", reason);
         }
+    }
+
+    fn password(&mut self) -> Option<Password> {
+        let text = zeroize::Zeroizing::new(self.text("Password")?);
+        if is_like_a_hash(&text) {
+            self.is_wrong("Password", "looks like a hash: name the column PasswordHash");
+            return None;
+        }
+        self.parsed("Password", Password::try_from(text.to_string()))
     }
 
     fn password_hash(&mut self) -> Option<PasswordHash> {
@@ -307,5 +316,50 @@ impl Reader {
             }
         }
         (memberships, customer_accounts)
+    }
+}
+
+/// Whether a text is a hash rather than a password: `$2b$…`, `pbkdf2_sha256$…`, `{SSHA}…`, or a digest in hexadecimal.
+fn is_like_a_hash(text: &str) -> bool {
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let is_crypt = text.len() >= 30
+        && text.trim_start_matches('$').split_once('$').is_some_and(|(name, rest)| {
+            is_name(name) && !name.is_empty() && (text.starts_with('$') || rest.contains('$'))
+        });
+    let is_ldap = text.strip_prefix('{').and_then(|rest| rest.split_once('}')).is_some_and(|(name, hash)| {
+        is_name(name) && name.chars().any(|c| c.is_ascii_uppercase()) && hash.len() >= 20
+    });
+    // MD5, SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512.
+    let is_digest =
+        [32, 40, 56, 64, 96, 128].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_crypt || is_ldap || is_digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_told_from_a_password() {
+        for hash in [
+            "$2b$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S",
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$Y2VydGFpbmx5IGEgaGFzaA",
+            "$P$BqTnFyWxkFvKb0yLhJ8vU1zGd3sR5e/",
+            "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
+            "pbkdf2_sha256$24000$salt$4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU=",
+            "{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr",
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+        ] {
+            assert!(is_like_a_hash(hash), "{hash}");
+        }
+        for password in [
+            "correct horse battery staple",
+            "$ecret$money$and$more",
+            "my {Curly} Password of 2024 is long",
+            "cost 10 $ or 20 $, whichever is less",
+            "deadbeef",
+        ] {
+            assert!(!is_like_a_hash(password), "{password}");
+        }
     }
 }
