@@ -217,7 +217,7 @@ fn auth0(mut user: Translation) -> Translation {
         Some(Value::String(id)) if is_bulk_import && !id.contains('|') => {
             user.put("UserId", format!("auth0|{id}"));
         }
-        // `_id` of a file of hashes.
+        // `_id` of an export of hashes.
         Some(id) => match id.get("$oid").and_then(Value::as_str) {
             Some(id) => user.put("UserId", format!("auth0|{id}")),
             None => user.put("UserId", id),
@@ -226,12 +226,14 @@ fn auth0(mut user: Translation) -> Translation {
     }
     user.take("Email", &["email"]);
     user.verified(&["email_verified"]);
-    user.names("given_name", "family_name", "name");
+    // An export may name its columns anew.
+    user.names(&["given_name", "first_name"], &["family_name", "last_name"], "name");
     user.take("PhoneNumber", &["phone_number"]);
     user.take("CreatedAt", &["created_at"]);
     user.disabled_if(&["blocked"], true);
     if let Some(hash) = hash.filter(|hash| !hash.is_empty()) {
         user.self_describing_hash(hash);
+        user.add(custom.map(|custom| ("custom_password_hash".to_owned(), custom)));
     } else if let Some(custom) = custom {
         let text = |pointer: &str| custom.pointer(pointer).and_then(Value::as_str);
         let algorithm = text("/algorithm").unwrap_or_default();
@@ -258,7 +260,7 @@ fn cognito(mut user: Translation) -> Translation {
     user.take("UserId", &["sub"]);
     user.take("Email", &["email"]);
     user.verified(&["email_verified"]);
-    user.names("given_name", "family_name", "name");
+    user.names(&["given_name"], &["family_name"], "name");
     user.take("PhoneNumber", &["phone_number"]);
     user.disabled_if(&["Enabled"], false);
     match user.get(&["UserCreateDate"]) {
@@ -288,23 +290,23 @@ fn keycloak(mut user: Translation) -> Translation {
     user.disabled_if(&["enabled"], false);
     let client = user.get(&["serviceAccountClientId"]);
     user.is_technical(client.is_some());
-    if let Some(Value::Object(attributes)) = user.get(&["attributes"]) {
-        let first = |value: &Value| value.get(0).cloned().unwrap_or_default();
-        let mut rest: Vec<_> = attributes.iter().map(|(name, value)| (name.clone(), first(value))).collect();
-        let phone = ["phoneNumber", "phone_number", "phone"].iter().find_map(|name| {
-            rest.iter().position(|(attribute, _)| attribute == name).map(|place| rest.swap_remove(place).1)
-        });
-        if let Some(number) = phone {
-            user.put("PhoneNumber", number);
+    if let Some(Value::Object(mut attributes)) = user.get(&["attributes"]) {
+        let phone =
+            ["phoneNumber", "phone_number", "phone"].into_iter().find(|name| attributes.contains_key(*name));
+        // Only the first number is read; the others stay.
+        if let Some(Value::Array(numbers)) = phone.and_then(|name| attributes.get_mut(name))
+            && !numbers.is_empty()
+        {
+            user.put("PhoneNumber", numbers.remove(0));
         }
-        user.add(rest.into_iter().map(|(name, value)| (format!("attributes.{name}"), value)));
+        user.add(attributes.into_iter().map(|(name, value)| (format!("attributes.{name}"), value)));
     }
     user.millis("CreatedAt", &["createdTimestamp"]);
     let credentials = user.get(&["credentials"]);
     let credentials = credentials.as_ref().and_then(Value::as_array).into_iter().flatten();
     let (passwords, others): (Vec<_>, Vec<_>) =
         credentials.partition(|credential| credential.get("type").is_some_and(|kind| kind == "password"));
-    user.add(others.iter().map(|credential| {
+    user.add(others.iter().chain(passwords.iter().skip(1)).map(|credential| {
         let kind = credential.get("type").and_then(Value::as_str).unwrap_or("other");
         (format!("credentials.{kind}"), Value::Bool(true))
     }));
@@ -354,7 +356,7 @@ fn firebase(mut user: Translation) -> Translation {
     user.take("UserId", &["localId"]);
     user.take("Email", &["email"]);
     user.verified(&["emailVerified"]);
-    user.names("firstName", "lastName", "displayName");
+    user.names(&["firstName"], &["lastName"], "displayName");
     user.take("PhoneNumber", &["phoneNumber"]);
     user.millis("CreatedAt", &["createdAt"]);
     user.disabled_if(&["disabled"], true);
@@ -375,7 +377,12 @@ fn clerk(mut user: Translation) -> Translation {
     let address = clerk_primary(&mut user, "email_address", "email_addresses");
     let verified = user.text(&["verified_email_addresses"]).unwrap_or_default();
     if let Some((address, is_verified)) = address {
-        let is_listed = verified.split([',', ';', '|', ' ']).any(|one| one == address);
+        let (own, others): (Vec<_>, Vec<_>) = verified
+            .split([',', ';', '|', ' '])
+            .filter(|one| !one.is_empty())
+            .partition(|one| *one == address);
+        let is_listed = !own.is_empty();
+        user.add([("verified_email_addresses".to_owned(), json!(others))]);
         user.put("Email", address);
         user.put(EMAIL_VERIFIED, is_verified || is_listed);
     }
@@ -384,9 +391,24 @@ fn clerk(mut user: Translation) -> Translation {
     }
     let (digest, hasher) = (user.text(&["password_digest"]), user.text(&["password_hasher"]));
     if let Some(digest) = digest.filter(|digest| !digest.is_empty()) {
-        user.hash(&hasher.unwrap_or_default(), Some(digest));
+        let hasher = hasher.unwrap_or_default();
+        let hash = if hasher.starts_with("pbkdf2_") { clerk_pbkdf2(&hasher, &digest) } else { Some(digest) };
+        user.hash(&hasher, hash);
     }
     user
+}
+
+/// A PBKDF2 hash of Clerk in the PHC string format. Django's salt is a text, the others' is in base64.
+fn clerk_pbkdf2(hasher: &str, digest: &str) -> Option<String> {
+    let parts: Vec<_> = digest.split('$').collect();
+    let [_, iterations, salt, hash] = parts.as_slice() else { return None };
+    let iterations = iterations.parse().ok()?;
+    match hasher {
+        "pbkdf2_sha256" => phc("pbkdf2-sha256", iterations, salt, hash),
+        "pbkdf2_sha512" => phc("pbkdf2-sha512", iterations, salt, hash),
+        "pbkdf2_sha256_django" => phc("pbkdf2-sha256", iterations, &PHC_BASE64.encode(salt), hash),
+        _ => None,
+    }
 }
 
 /// The primary address or number of a user of Clerk, and whether its entry is verified.
@@ -394,57 +416,122 @@ fn clerk_primary(user: &mut Translation, kind: &str, list: &str) -> Option<(Stri
     if let Some(primary) = user.text(&[&format!("primary_{kind}")]) {
         return (!primary.is_empty()).then_some((primary, false));
     }
-    let (id, list) = (user.text(&[&format!("primary_{kind}_id")])?, user.get(&[list])?);
-    let entry =
-        list.as_array()?.iter().find(|entry| entry.get("id").is_some_and(|own| *own == id.as_str()))?;
+    let id = user.text(&[&format!("primary_{kind}_id")])?;
+    let Some(Value::Array(mut entries)) = user.get(&[list]) else { return None };
+    let place = entries.iter().position(|entry| entry.get("id").is_some_and(|own| *own == id.as_str()));
+    let entry = place.map(|place| entries.remove(place));
+    user.add([(list.to_owned(), Value::Array(entries))]);
+    let entry = entry?;
     let is_verified = entry.pointer("/verification/status").is_some_and(|status| status == "verified");
     Some((entry.get(kind)?.as_str()?.to_owned(), is_verified))
 }
 
 /// A user of Okta ("Import users from a CSV file"; the `User` object of its API).
 fn okta(mut user: Translation) -> Translation {
-    let credentials = user.get(&["credentials"]).unwrap_or_default();
+    let mut credentials = match user.get(&["credentials"]) {
+        Some(Value::Object(credentials)) => credentials,
+        _ => Fields::new(),
+    };
     if let Some(Value::Object(profile)) = user.get(&["profile"]) {
         user.take("UserId", &["id"]);
         user.add(profile);
     }
     let address = user.get(&["email"]).unwrap_or_default();
-    let emails = credentials.get("emails").and_then(Value::as_array).into_iter().flatten();
-    let is_verified = emails
-        .filter(|email| email.get("status").is_some_and(|status| status == "VERIFIED"))
-        .any(|email| email.get("value") == Some(&address));
+    let mut is_verified = false;
+    if let Some(Value::Array(emails)) = credentials.get_mut("emails") {
+        let is_own = |email: &Value| email.get("value") == Some(&address);
+        is_verified = emails
+            .iter()
+            .any(|email| is_own(email) && email.get("status").is_some_and(|status| status == "VERIFIED"));
+        emails.retain(|email| !is_own(email));
+    }
     user.put("Email", address);
     user.put(EMAIL_VERIFIED, is_verified);
     user.take("FirstName", &["firstName"]);
     user.take("LastName", &["lastName"]);
     user.take("PhoneNumber", &["mobilePhone", "primaryPhone"]);
     user.take("CreatedAt", &["created"]);
-    if let Some(hash) = credentials.pointer("/password/hash") {
-        let text = |name: &str| hash.get(name).and_then(Value::as_str);
-        let algorithm = text("algorithm").unwrap_or_default();
-        let bcrypt = || {
-            let (factor, salt) = (hash.get("workFactor")?.as_u64()?, text("salt")?);
-            (algorithm == "BCRYPT").then_some(format!("$2a${factor:02}${salt}{}", text("value")?))
-        };
-        user.hash(algorithm, bcrypt());
+    if let Some(Value::Object(mut password)) = credentials.remove("password") {
+        if let Some(hash) = password.remove("hash") {
+            let algorithm = hash.get("algorithm").and_then(Value::as_str).unwrap_or_default();
+            user.hash(algorithm, okta_hash(algorithm, &hash));
+        }
+        if let Some(password) = password.remove("value") {
+            user.put("Password", password);
+        }
+        user.add(password.into_iter().map(|(name, value)| (format!("credentials.password.{name}"), value)));
+    }
+    user.add(credentials.into_iter().map(|(name, value)| (format!("credentials.{name}"), value)));
+    user
+}
+
+/// A password of Okta in bcrypt's own format or the PHC string format.
+fn okta_hash(algorithm: &str, hash: &Value) -> Option<String> {
+    let text = |name: &str| hash.get(name).and_then(Value::as_str);
+    let (salt, value) = (text("salt")?, text("value")?);
+    let pbkdf2 = |name| phc(name, hash.get("iterationCount")?.as_u64()?, salt, value);
+    match (algorithm, text("digestAlgorithm")) {
+        ("BCRYPT", _) => Some(format!("$2a${:02}${salt}{value}", hash.get("workFactor")?.as_u64()?)),
+        ("PBKDF2", Some("SHA256_HMAC")) => pbkdf2("pbkdf2-sha256"),
+        ("PBKDF2", Some("SHA512_HMAC")) => pbkdf2("pbkdf2-sha512"),
+        _ => None,
+    }
+}
+
+/// A user of Kinde ("Import users in bulk", CSV and NDJSON; "Move users", for exports).
+fn kinde(mut user: Translation) -> Translation {
+    user.take("UserId", &["id", "provided_id"]);
+    user.take("FirstName", &["first_name"]);
+    user.take("LastName", &["last_name"]);
+    user.take("CreatedAt", &["created_on"]);
+    user.disabled_if(&["is_suspended"], true);
+    kinde_identities(&mut user);
+    match user.get(&["password"]) {
+        Some(Value::Object(password)) => user.add(password),
+        other => user.add(other.map(|password| ("password".to_owned(), password))),
+    }
+    let (hash, method) =
+        (user.text(&["hashed_password"]), user.text(&["hashing_method", "hashing_algorithm"]));
+    if let Some(hash) = hash.filter(|hash| !hash.is_empty()) {
+        let (salt, _) = (user.get(&["salt"]), user.get(&["salt_position"]));
+        user.get(&["salt_format"]);
+        // With a salt of its own, the hash is not of the password alone.
+        let is_plain = salt.is_none_or(|salt| salt == "");
+        user.hash(&method.unwrap_or_default(), Some(hash).filter(|_| is_plain));
     }
     user
 }
 
-/// A user of Kinde ("Import users in bulk").
-fn kinde(mut user: Translation) -> Translation {
-    user.take("UserId", &["id", "provided_id"]);
-    user.take("Email", &["email"]);
-    user.verified(&["email_verified"]);
-    user.take("FirstName", &["first_name"]);
-    user.take("LastName", &["last_name"]);
-    user.take("PhoneNumber", &["phone"]);
-    user.disabled_if(&["is_suspended"], true);
-    let (hash, method) = (user.text(&["hashed_password"]), user.text(&["hashing_method"]));
-    if let Some(hash) = hash.filter(|hash| !hash.is_empty()) {
-        user.hash(&method.unwrap_or_default(), Some(hash));
+/// Takes the address, whether it is verified, and a number: from the columns, or from the identities. If both say whether
+/// the address is verified, both must say that it is.
+fn kinde_identities(user: &mut Translation) {
+    let address = user.text(&["email"]).filter(|address| !address.is_empty());
+    let mut verified: Vec<bool> = user.truth(&["email_verified"]).into_iter().collect();
+    let mut others = match user.get(&["identities"]) {
+        Some(Value::Array(identities)) => identities,
+        other => other.into_iter().collect(),
+    };
+    let text = |identity: &Value, name: &str| identity.get(name)?.as_str().map(ToOwned::to_owned);
+    let is_own = |identity: &Value| {
+        let own = text(identity, "identity").unwrap_or_default();
+        text(identity, "type").is_some_and(|kind| kind == "email")
+            && address.as_ref().is_none_or(|address| own.eq_ignore_ascii_case(address))
+    };
+    let own = others.iter().position(is_own).map(|place| others.remove(place));
+    verified.extend(own.iter().map(|identity| identity.get("is_verified") == Some(&Value::Bool(true))));
+    if let Some(address) = address.clone().or_else(|| text(own.as_ref()?, "identity")) {
+        user.put("Email", address);
     }
-    user
+    user.put(EMAIL_VERIFIED, !verified.is_empty() && !verified.contains(&false));
+    user.take("PhoneNumber", &["phone"]);
+    let is_phone = |identity: &Value| text(identity, "type").is_some_and(|kind| kind == "phone");
+    if !user.has_field("PhoneNumber")
+        && let Some(place) = others.iter().position(is_phone)
+        && let Some(number) = text(&others.remove(place), "identity")
+    {
+        user.put("PhoneNumber", number);
+    }
+    user.add([("identities".to_owned(), Value::Array(others))]);
 }
 
 /// A user of FusionAuth ("Search for Users"; "Import Users").
@@ -452,7 +539,7 @@ fn fusionauth(mut user: Translation) -> Translation {
     user.take("UserId", &["id"]);
     user.take("Email", &["email"]);
     user.verified(&["verified"]);
-    user.names("firstName", "lastName", "fullName");
+    user.names(&["firstName"], &["lastName"], "fullName");
     user.take("PhoneNumber", &["mobilePhone"]);
     user.millis("CreatedAt", &["insertInstant"]);
     user.disabled_if(&["active"], false);

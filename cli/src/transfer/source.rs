@@ -66,15 +66,22 @@ impl Source {
         let container = Container::of(&text)?;
         let mut names: BTreeSet<String> = container.columns().iter().cloned().collect();
         let mut inner_names = BTreeSet::new();
+        let mut addresses = Vec::new();
         for (_, fields) in container.rows(&text)?.take(ROWS_TO_RECOGNISE) {
             for (name, value) in fields.into_iter().flatten() {
+                if plain(&name) == "email" {
+                    addresses.push(value.as_str().unwrap_or_default().to_owned());
+                }
                 inner_names.extend(names_in(&value).map(|inner| format!("{name}.{inner}")));
                 names.insert(name);
             }
         }
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let all_names: Vec<_> = names.iter().copied().chain(inner_names.iter().map(String::as_str)).collect();
-        let dialect = dialect.or(container.dialect()).unwrap_or_else(|| Dialect::of(&all_names));
+        let is_csv = matches!(container, Container::Csv(_));
+        let has_auth0s_escape = is_csv && has_auth0s_escape(&addresses);
+        let shown = container.dialect().or(has_auth0s_escape.then_some(Dialect::Auth0));
+        let dialect = dialect.or(shown).unwrap_or_else(|| Dialect::of(&all_names));
         if !names.is_empty() && !dialect.has_users(&names) {
             return Err(io::Error::other(container.unknown(&names)));
         }
@@ -87,12 +94,12 @@ impl Source {
             container.columns().iter().filter(|name| is_about_verification(name)).cloned().collect();
         let reader = RowReader {
             dialect,
-            is_csv: matches!(container, Container::Csv(_)),
-            is_raw,
+            restores: is_csv && !is_raw,
+            has_auth0s_escape: has_auth0s_escape || dialect == Dialect::Auth0,
             has_replacements: text.has_replacements(),
             verification,
         };
-        let (mut total, mut unread) = (0, BTreeMap::new());
+        let (mut total, mut unread) = (0, container.beside());
         for (_, fields) in container.rows(&text)? {
             total += 1;
             for name in reader.read(fields).into_iter().flat_map(|user| user.unread) {
@@ -104,7 +111,7 @@ impl Source {
             }
         }
         let mut remarks: Vec<String> = text.remark().map(ToOwned::to_owned).into_iter().collect();
-        remarks.extend(container.remark());
+        remarks.extend(container.remarks());
         if dialect == Dialect::Users && unread.keys().any(|name| plain(name) == "id") {
             remarks.push(
                 "The ids in the file are not read, so the users get new ones. If an identity provider gave them, name it \
@@ -128,8 +135,10 @@ impl Iterator for Source {
 /// Reads a row in the dialect of its file.
 struct RowReader {
     dialect: Dialect,
-    is_csv: bool,
-    is_raw: bool,
+    /// Whether to remove the `'` from cells that a spreadsheet would take for a formula.
+    restores: bool,
+    /// Whether there is a `'` before every text.
+    has_auth0s_escape: bool,
     has_replacements: bool,
     /// The columns that say whether an address is verified. It is not if the cell is empty.
     verification: Vec<String>,
@@ -142,11 +151,10 @@ impl RowReader {
         if self.has_replacements && serde_json::to_string(&fields).is_ok_and(is_replaced) {
             return Err("has a character that cannot be read".to_owned());
         }
-        if self.is_csv && !self.is_raw {
+        if self.restores {
             for value in fields.values_mut() {
                 if let Value::String(cell) = value {
-                    // Auth0 writes it before every text.
-                    let auth0 = cell.strip_prefix('\'').filter(|_| self.dialect == Dialect::Auth0);
+                    let auth0 = cell.strip_prefix('\'').filter(|_| self.has_auth0s_escape);
                     *cell = auth0.unwrap_or_else(|| restore(cell)).to_owned();
                 }
             }
@@ -156,6 +164,13 @@ impl RowReader {
         }
         self.dialect.translate(fields)
     }
+}
+
+/// Whether each address has Auth0's `'` before it, and not only one that keeps a spreadsheet from calculating.
+fn has_auth0s_escape(addresses: &[String]) -> bool {
+    let mut filled = addresses.iter().filter(|cell| !cell.is_empty());
+    addresses.iter().any(|cell| cell.starts_with('\'') && restore(cell) == cell)
+        && filled.all(|cell| cell.starts_with('\''))
 }
 
 /// The names of the members of an object, or of the objects in an array.
@@ -192,7 +207,19 @@ struct Sheet {
 struct Documents {
     is_realm: bool,
     federated_users: usize,
+    users: usize,
+    /// How many users there are at the provider, if a page says so.
+    total: u64,
+    /// Whether the last page names a next one.
+    has_next: bool,
+    /// The members beside the users that are not read, with the number of documents that have one.
+    beside: BTreeMap<String, u64>,
 }
+
+/// Members of a page with which it names the next one.
+const NEXT_PAGE: [&str; 4] = ["PaginationToken", "NextToken", "next_token", "nextPageToken"];
+/// Members of a page that say nothing more than where it is.
+const ABOUT_PAGE: [&str; 6] = ["start", "limit", "length", "total", "nextResults", "expandable"];
 
 impl Container {
     fn of(text: &TextFile) -> io::Result<Self> {
@@ -239,11 +266,32 @@ impl Container {
         }
     }
 
-    fn remark(&self) -> Option<String> {
-        let Self::Documents(Documents { federated_users: count @ 1.., .. }) = self else { return None };
-        Some(format!(
-            "{count} federated users are not read: their names and addresses are in the directory that they come from."
-        ))
+    fn remarks(&self) -> Vec<String> {
+        let Self::Documents(Documents { federated_users, users, total, has_next, .. }) = self else {
+            return Vec::new();
+        };
+        let mut remarks = Vec::new();
+        if *federated_users > 0 {
+            remarks.push(format!(
+                "{federated_users} federated users are not read: their names and addresses are in the directory that \
+                 they come from."
+            ));
+        }
+        if *has_next {
+            remarks.push("The last page in the file names a next one: export that too.".to_owned());
+        }
+        if *total > *users as u64 {
+            remarks.push(format!("The file has {users} of {total} users: export the other pages too."));
+        }
+        remarks
+    }
+
+    /// The members beside the users that are not read.
+    fn beside(&self) -> BTreeMap<String, u64> {
+        match self {
+            Self::Documents(documents) => documents.beside.clone(),
+            _ => BTreeMap::new(),
+        }
     }
 
     /// What a file of an unknown shape looks like, and what is expected.
@@ -553,6 +601,9 @@ impl Documents {
             }
             self.federated_users += federated.len();
         }
+        if let Some(member) = users_member(document) {
+            self.look_beside(document, member, is_realm);
+        }
         if is_realm && !has_users {
             return Err(io::Error::other(
                 "it looks like a Keycloak realm without users. Expected is an export with them: \
@@ -560,5 +611,33 @@ impl Documents {
             ));
         }
         Ok(())
+    }
+
+    /// Notes what a document has beside its users. A realm is settings, apart from its groups and organizations.
+    fn look_beside(&mut self, document: &Json, users: &str, is_realm: bool) {
+        let Json::Object(members) = document else { return };
+        self.has_next = false;
+        for (name, value) in members {
+            let is_empty = match value {
+                Json::Scalar(value) => value.is_null() || *value == "" || *value == false,
+                Json::Array(values) => values.is_empty(),
+                Json::Object(members) => members.is_empty(),
+            };
+            match (name.as_str(), value) {
+                (name, Json::Array(values)) if name == users => self.users += values.len(),
+                ("total", Json::Scalar(total)) => {
+                    self.total = self.total.max(total.as_u64().unwrap_or_default());
+                }
+                (name, _) if NEXT_PAGE.contains(&name) => self.has_next = !is_empty,
+                ("federatedUsers", _) => {}
+                (name, _) => {
+                    let is_read = ABOUT_PAGE.contains(&name);
+                    let is_setting = is_realm && !["groups", "organizations"].contains(&name);
+                    if !is_empty && !is_read && !is_setting && self.beside.len() < MAX_UNREAD {
+                        *self.beside.entry(name.to_owned()).or_default() += 1;
+                    }
+                }
+            }
+        }
     }
 }

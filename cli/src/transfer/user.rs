@@ -29,14 +29,23 @@ pub(crate) struct User {
 pub(crate) struct LostPassword(String);
 
 impl LostPassword {
-    /// Its hash uses an algorithm that is too weak or not supported.
+    /// Its hash uses an algorithm that is too weak or not supported, or has a form that cannot be read.
     fn hashed_by(algorithm: &str) -> Self {
-        let name: String = algorithm.chars().filter(|c| matches!(c, ' '..='~')).take(40).collect();
+        let name = match algorithm {
+            "1" => "md5crypt",
+            "5" => "sha256crypt",
+            "6" => "sha512crypt",
+            "2a" | "2b" | "2y" => "bcrypt",
+            _ => algorithm,
+        };
+        let name: String = name.chars().filter(|c| matches!(c, ' '..='~')).take(40).collect();
         let lower = name.to_lowercase();
         let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
         let is_slow = has(&["pbkdf2", "scrypt", "bcrypt", "argon2"]);
         Self(if name.is_empty() {
             "its hash is of an unknown kind".to_owned()
+        } else if has(&["pbkdf2"]) || ["bcrypt", "argon2id"].contains(&lower.as_str()) {
+            format!("its {name} hash is salted or written in a way that cannot be kept")
         } else if !is_slow && has(&["md4", "md5", "sha", "crc32", "ldap", "plain"]) {
             format!("{name} is too weak to be kept")
         } else {
@@ -104,7 +113,7 @@ impl Translation {
     }
 
     /// Reads a truth value. An empty one counts as absent; one that is not understood is wrong.
-    fn truth(&mut self, names: &[&str]) -> Option<bool> {
+    pub(super) fn truth(&mut self, names: &[&str]) -> Option<bool> {
         let name = names.iter().find(|name| self.has(name))?;
         let value = self.get(names).filter(|value| *value != "")?;
         let truth = truth(&value);
@@ -129,6 +138,10 @@ impl Translation {
 
     pub(super) fn put(&mut self, field: &str, value: impl Into<Value>) {
         self.user.fields.insert(field.to_owned(), value.into());
+    }
+
+    pub(super) fn has_field(&self, field: &str) -> bool {
+        self.user.fields.contains_key(field)
     }
 
     /// Sets a field from the first of these members that exists. Providers write an empty text for an absent value.
@@ -199,15 +212,14 @@ impl Translation {
     }
 
     /// Sets both names. If one is missing, it comes from the whole name, whose last word is the last name.
-    pub(super) fn names(&mut self, first: &str, last: &str, whole: &str) {
-        self.take("FirstName", &[first]);
-        self.take("LastName", &[last]);
+    pub(super) fn names(&mut self, first: &[&str], last: &[&str], whole: &str) {
+        self.take("FirstName", first);
+        self.take("LastName", last);
         let Some(whole) = self.text(&[whole]).filter(|name| !name.contains('@')) else { return };
         let whole = whole.trim();
         let (first, last) = whole.rsplit_once(' ').map_or((whole, None), |(first, last)| (first, Some(last)));
         let mut fill = |field: &str, name: &str| {
-            let is_missing = !self.user.fields.contains_key(field);
-            if is_missing && !name.is_empty() {
+            if !self.has_field(field) && !name.is_empty() {
                 self.put(field, name);
             }
         };
@@ -370,6 +382,12 @@ mod tests {
                 "bcrypt_sha256_django",
                 "bcrypt_sha256_django is not kept here, only argon2id, bcrypt and PBKDF2 are",
             ),
+            ("6", "sha512crypt is too weak to be kept"),
+            ("1", "md5crypt is too weak to be kept"),
+            ("PBKDF2", "its PBKDF2 hash is salted or written in a way that cannot be kept"),
+            ("pbkdf2_sha1", "its pbkdf2_sha1 hash is salted or written in a way that cannot be kept"),
+            ("bcrypt", "its bcrypt hash is salted or written in a way that cannot be kept"),
+            ("argon2", "argon2 is not kept here, only argon2id, bcrypt and PBKDF2 are"),
             ("\u{1b}[2Jé", "[2J is not kept here, only argon2id, bcrypt and PBKDF2 are"),
             ("", "its hash is of an unknown kind"),
         ] {

@@ -530,9 +530,15 @@ async fn what_other_providers_export_is_read() {
     let disabled = |line: u8| {
         format!("{line},note,,The user is disabled where it comes from; --skip-disabled leaves it out.")
     };
+    let unverified = |line: u8| {
+        format!(
+            "{line},refused,Email,was not verified where it comes from: whoever signed up with it may not have it"
+        )
+    };
     let scrypt = "Firebase's scrypt is not kept here, only argon2id, bcrypt and PBKDF2 are";
     // Modelled on: Firebase CLI reference, "auth:import and auth:export"; Clerk, "Export your users" and the User object
-    // of its Backend API; Okta, "Import users from a CSV file" and the Users API; Kinde, "Import users in bulk";
+    // of its Backend API; Okta, "Import users from a CSV file" and the Users API; Kinde, "Import users in bulk" and "Move
+    // users";
     // FusionAuth, "Search for Users" and "Import Users".
     for (name, id, hash, told, unread) in [
         (
@@ -553,19 +559,26 @@ async fn what_other_providers_export_is_read() {
             "clerk.csv",
             Some("user_2ann"),
             BCRYPT,
+            vec![lost(3, "md5 is too weak to be kept"), unverified(4)],
             vec![
-                lost(3, "md5 is too weak to be kept"),
-                "4,refused,Email,was not verified where it comes from: whoever signed up with it may not have it".into(),
+                "unverified_email_addresses 1",
+                "username 1",
+                "verified_email_addresses 1",
+                "verified_phone_numbers 1",
             ],
-            vec!["unverified_email_addresses 1", "username 1", "verified_phone_numbers 1"],
         ),
-        ("clerk.json", Some("user_2ann"), "", vec![disabled(2)], vec!["object 2"]),
+        ("clerk.json", Some("user_2ann"), "", vec![disabled(2)], vec!["email_addresses 1", "object 2"]),
         (
             "okta.json",
             Some("00ub0oNGTSWTBKOLGLNR"),
             "$2a$10$CSZ2JarG4XYbGa.JkfpqnO2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S",
             vec![disabled(2), lost(2, "SHA-512 is too weak to be kept")],
-            vec!["login 2"],
+            vec![
+                "credentials.emails 1",
+                "credentials.provider 1",
+                "credentials.recovery_question 1",
+                "login 2",
+            ],
         ),
         ("okta.csv", None, "", vec![], vec!["department 1", "login 2"]),
         (
@@ -573,7 +586,14 @@ async fn what_other_providers_export_is_read() {
             Some("kp_ann"),
             BCRYPT,
             vec![disabled(3), lost(3, "md5 is too weak to be kept")],
-            vec!["external_organization_id 1", "salt 1", "salt_position 1"],
+            vec!["external_organization_id 1"],
+        ),
+        (
+            "kinde.ndjson",
+            Some("kp_ann"),
+            BCRYPT,
+            vec![lost(2, "md5 is too weak to be kept"), unverified(3)],
+            vec!["feature_flags 1", "identities 1", "organizations 1", "properties 1"],
         ),
         (
             "fusionauth.json",
@@ -609,6 +629,123 @@ async fn what_other_providers_export_is_read() {
             assert_eq!(text(user, "CreatedAt"), "2021-03-05T16:34:49.502Z", "{name}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kindes_columns_need_no_mark() {
+    let desk = Desk::start().await;
+    // The CSV file of "Import users in bulk", Kinde. It does not say that the address is verified.
+    let file =
+        desk.file("kinde.csv", "email,id,first_name,last_name\njen@example.com,0001,\"Jen\",\"Smith\"\n");
+    assert_eq!(counts(&desk.import_to_acme(&file, &[]).await.0), [1, 0, 0, 0, 1]);
+    let (printed, _) = desk.import_to_acme(&file, &["--accept-unverified"]).await;
+    assert_eq!((counts(&printed), not_read(&printed)), ([1, 1, 0, 0, 0], vec![]));
+    assert_eq!(desk.user("jen@example.com").await["UserId"], "0001");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auth0s_escape_is_removed_if_fields_were_renamed() {
+    let desk = Desk::start().await;
+    // "Bulk User Exports", Auth0: `export_as` names a column anew, and any fields may be left out.
+    for (columns, cells) in [
+        ("user_id,email,first_name,last_name", "'auth0|7a,'ann@example.com,''t Hooft,'Lee"),
+        ("email,given_name,family_name", "'ann@example.com,''t Hooft,'Lee"),
+    ] {
+        let file = desk.file("renamed.csv", &format!("{columns}\n{cells}\n"));
+        // Auth0 says nothing of the address here.
+        assert_eq!(counts(&desk.import_to_acme(&file, &[]).await.0), [1, 0, 0, 0, 1], "{columns}");
+        let (printed, report) = desk.import_to_acme(&file, &["--accept-unverified", "--adopt"]).await;
+        assert_eq!((printed["Refused"].as_u64(), report), (Some(0), vec![]), "{columns}");
+        let ann = desk.user("ann@example.com").await;
+        let expected = [&json!("auth0|7a"), &json!("'t Hooft"), &json!("Lee")];
+        assert_eq!([&ann["UserId"], &ann["FirstName"], &ann["LastName"]], expected, "{columns}");
+    }
+    // An export of ours whose only address begins like a formula.
+    let ours = "FirstName,LastName,Email\nA,B,'+a@example.com\n";
+    assert_eq!(counts(&desk.import_to_acme(&desk.file("ours.csv", ours), &[]).await.0), [1, 1, 0, 0, 0]);
+    assert_eq!(desk.user("+a@example.com").await["FirstName"], "A");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_inside_of_others_and_beside_users_are_named() {
+    let desk = Desk::start().await;
+    let auth0 =
+        json!({ "user_id": "auth0|1", "email": "a@example.com", "email_verified": true, "name": "A B" });
+    let page = "The last page in the file names a next one: export that too.";
+    for (name, document, unread, remark) in [
+        // `ListUsers`, Amazon Cognito; "List or Search Users", Auth0; `UserRepresentation`, Keycloak.
+        (
+            "cognito",
+            json!({ "Users": [{ "Attributes": [{ "Name": "email", "Value": "c@example.com" }] }], "PaginationToken": "x" }),
+            vec![],
+            page,
+        ),
+        (
+            "auth0",
+            json!({ "start": 0, "limit": 1, "length": 1, "total": 5000, "users": [auth0], "note": 1 }),
+            vec!["note 1"],
+            "The file has 1 of 5000 users: export the other pages too.",
+        ),
+        (
+            "keycloak",
+            json!({ "realm": "r", "id": "r", "enabled": true, "groups": [{ "name": "staff" }], "users": [{
+                "id": "k1", "email": "k@example.com", "emailVerified": true, "firstName": "A", "lastName": "B",
+                "attributes": { "phoneNumber": ["030 1", "030 2"] },
+                "credentials": [{ "type": "password" }, { "type": "password" }] }] }),
+            vec!["attributes.phoneNumber 1", "credentials.password 1", "groups 1"],
+            "",
+        ),
+    ] {
+        let file = desk.file(&format!("{name}.json"), &document.to_string());
+        let (printed, _) = desk.import_to_acme(&file, &["--dry-run"]).await;
+        assert_eq!(not_read(&printed), unread, "{name}");
+        let told =
+            desk.cli.run(&["import", &file, "--dry-run", "--organization", ACME, "--force"]).await.stderr;
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told.contains("export"), !remark.is_empty(), "{name}: {told}");
+        assert!(told.contains(remark), "{name}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pbkdf2_of_okta_and_clerk_is_taken_over() {
+    let desk = Desk::start().await;
+    let (salt, hash) = ("c29tZS1zYWx0LTAwMDAwMQ", "4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU");
+    let taken = format!("$pbkdf2-sha256$i=24000${salt}${hash}");
+    // The hashed password object of Okta's Users API.
+    let okta = |digest: &str| {
+        json!({ "id": "00u1", "status": "ACTIVE",
+            "profile": { "firstName": "A", "lastName": "B", "email": "o@example.com", "login": "o@example.com" },
+            "credentials": {
+                "password": { "hash": { "algorithm": "PBKDF2", "salt": format!("{salt}=="), "iterationCount": 24000,
+                    "keySize": 32, "digestAlgorithm": digest, "value": format!("{hash}=") } },
+                "emails": [{ "value": "o@example.com", "status": "VERIFIED", "type": "PRIMARY" }] } })
+    };
+    // `password_hasher` of `CreateUser`, Clerk's Backend API.
+    let clerk = |hasher: &str, salt: &str| {
+        json!({ "id": "user_1", "first_name": "A", "last_name": "B", "primary_email_address": "c@example.com",
+            "verified_email_addresses": "c@example.com", "password_hasher": hasher,
+            "password_digest": format!("pbkdf2_sha256$24000${salt}${hash}=") })
+    };
+    let lost = "its PBKDF2 hash is salted or written in a way that cannot be kept";
+    for (email, user, expected) in [
+        ("o@example.com", okta("SHA256_HMAC"), &taken),
+        ("o@example.com", okta("SHA1_HMAC"), &String::new()),
+        ("c@example.com", clerk("pbkdf2_sha256", &format!("{salt}==")), &taken),
+        ("c@example.com", clerk("pbkdf2_sha256_django", "some-salt-000001"), &taken),
+    ] {
+        let desk = Desk::start().await;
+        let (printed, report) = desk.import_to_acme(&desk.file("user.jsonl", &user.to_string()), &[]).await;
+        assert_eq!(printed["Created"], 1, "{user}");
+        assert_eq!(desk.hash_of(email).await, *expected, "{user}");
+        let told = format!("1,note,PasswordHash,The password was not taken over: {lost}.");
+        assert_eq!(report, if expected.is_empty() { vec![told] } else { vec![] }, "{user}");
+    }
+    // A hash in the column of passwords would become the password.
+    let file =
+        desk.file("hash.csv", &format!("FirstName,LastName,Email,password\nA,B,h@example.com,{BCRYPT}\n"));
+    let (_, report) = desk.import_to_acme(&file, &[]).await;
+    assert_eq!(report, ["2,refused,Password,looks like a hash: name the column PasswordHash"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
