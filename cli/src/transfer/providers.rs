@@ -198,6 +198,12 @@ impl Dialect {
 
 fn users(mut user: Translation) -> Translation {
     user.verified_if_said(&VERIFIED, &VERIFIED_AT);
+    if user.has("Password") && (user.has("Salt") || user.has("PasswordSalt")) {
+        user.is_wrong(
+            "has a salt beside its Password, which must be a hash then: name the provider with --from"
+                .to_owned(),
+        );
+    }
     for field in COLUMNS_READ.into_iter().filter(|field| *field != EMAIL_VERIFIED) {
         if let Some(value) = user.get(&[field]) {
             user.put(field, value);
@@ -380,7 +386,7 @@ fn clerk(mut user: Translation) -> Translation {
         let (own, others): (Vec<_>, Vec<_>) = verified
             .split([',', ';', '|', ' '])
             .filter(|one| !one.is_empty())
-            .partition(|one| *one == address);
+            .partition(|one| one.eq_ignore_ascii_case(&address));
         let is_listed = !own.is_empty();
         user.add([("verified_email_addresses".to_owned(), json!(others))]);
         user.put("Email", address);
@@ -392,7 +398,11 @@ fn clerk(mut user: Translation) -> Translation {
     let (digest, hasher) = (user.text(&["password_digest"]), user.text(&["password_hasher"]));
     if let Some(digest) = digest.filter(|digest| !digest.is_empty()) {
         let hasher = hasher.unwrap_or_default();
-        let hash = if hasher.starts_with("pbkdf2_") { clerk_pbkdf2(&hasher, &digest) } else { Some(digest) };
+        let hash = match hasher.as_str() {
+            "" | "bcrypt" | "argon2id" => Some(digest),
+            // Some others look like bcrypt, but are not of the password alone.
+            _ => clerk_pbkdf2(&hasher, &digest),
+        };
         user.hash(&hasher, hash);
     }
     user
@@ -439,7 +449,10 @@ fn okta(mut user: Translation) -> Translation {
     let address = user.get(&["email"]).unwrap_or_default();
     let mut is_verified = false;
     if let Some(Value::Array(emails)) = credentials.get_mut("emails") {
-        let is_own = |email: &Value| email.get("value") == Some(&address);
+        let own = address.as_str().unwrap_or_default();
+        let is_own = |email: &Value| {
+            email.get("value").and_then(Value::as_str).is_some_and(|value| value.eq_ignore_ascii_case(own))
+        };
         is_verified = emails
             .iter()
             .any(|email| is_own(email) && email.get("status").is_some_and(|status| status == "VERIFIED"));

@@ -77,7 +77,9 @@ impl Source {
             }
         }
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let all_names: Vec<_> = names.iter().copied().chain(inner_names.iter().map(String::as_str)).collect();
+        let beside = container.beside();
+        let elsewhere = inner_names.iter().chain(beside.keys()).map(String::as_str);
+        let all_names: Vec<_> = names.iter().copied().chain(elsewhere).collect();
         let is_csv = matches!(container, Container::Csv(_));
         let has_auth0s_escape = is_csv && has_auth0s_escape(&addresses);
         let shown = container.dialect().or(has_auth0s_escape.then_some(Dialect::Auth0));
@@ -99,7 +101,7 @@ impl Source {
             has_replacements: text.has_replacements(),
             verification,
         };
-        let (mut total, mut unread) = (0, container.beside());
+        let (mut total, mut unread) = (0, beside);
         for (_, fields) in container.rows(&text)? {
             total += 1;
             for name in reader.read(fields).into_iter().flat_map(|user| user.unread) {

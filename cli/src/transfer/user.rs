@@ -85,7 +85,10 @@ impl Member {
 
 /// A name without differences in spelling: `First Name`, `first_name` and `firstName` are the same.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 impl Translation {
@@ -123,12 +126,12 @@ impl Translation {
         truth
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         let name = plain(name);
         self.source.iter().any(|member| member.plain == name)
     }
 
-    fn is_wrong(&mut self, reason: String) {
+    pub(super) fn is_wrong(&mut self, reason: String) {
         self.wrong.get_or_insert(reason);
     }
 

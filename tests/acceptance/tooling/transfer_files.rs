@@ -708,7 +708,7 @@ async fn members_inside_of_others_and_beside_users_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pbkdf2_of_okta_and_clerk_is_taken_over() {
+async fn a_hash_is_taken_over_told_or_refused() {
     let desk = Desk::start().await;
     let (salt, hash) = ("c29tZS1zYWx0LTAwMDAwMQ", "4ebNy1PfgtqmDQrdi9PFxOHmzctT34LapQ0K3YvTxcU");
     let taken = format!("$pbkdf2-sha256$i=24000${salt}${hash}");
@@ -728,6 +728,20 @@ async fn pbkdf2_of_okta_and_clerk_is_taken_over() {
             "password_digest": format!("pbkdf2_sha256$24000${salt}${hash}=") })
     };
     let lost = "its PBKDF2 hash is salted or written in a way that cannot be kept";
+    let peppered = json!({ "id": "user_1", "first_name": "A", "last_name": "B", "primary_email_address": "P@example.com",
+        "verified_email_addresses": "p@example.com", "password_hasher": "bcrypt_peppered", "password_digest": BCRYPT });
+    let (_, report) = desk.import_to_acme(&desk.file("user.jsonl", &peppered.to_string()), &[]).await;
+    let other = "bcrypt_peppered is not kept here, only argon2id, bcrypt and PBKDF2 are";
+    assert_eq!(report, [format!("1,note,PasswordHash,The password was not taken over: {other}.")]);
+    // "Import Users", FusionAuth: what only the request says is a mark too.
+    let user = json!({ "email": "f@example.com", "firstName": "A", "lastName": "B", "verified": true,
+        "password": "O2wrlbfp5eb5LScHSGo9XGeZ.a.Ic54S", "salt": "CSZ2JarG4XYbGa.Jkfpqn" });
+    let request = json!({ "encryptionScheme": "bcrypt", "factor": 10, "users": [&user] });
+    let (printed, _) = desk.import_to_acme(&desk.file("users.json", &request.to_string()), &[]).await;
+    assert_eq!((&printed["Created"], &printed["PasswordsNotTakenOver"]), (&json!(1), &json!(1)));
+    let (_, report) = desk.import_to_acme(&desk.file("users.jsonl", &user.to_string()), &[]).await;
+    let salted = "has a salt beside its Password, which must be a hash then: name the provider with --from";
+    assert_eq!(report, [format!("1,refused,,The row {salted}.")]);
     for (email, user, expected) in [
         ("o@example.com", okta("SHA256_HMAC"), &taken),
         ("o@example.com", okta("SHA1_HMAC"), &String::new()),
