@@ -121,9 +121,14 @@ const NOT_AUTH0: [&str; 10] = [
 /// Names of ours that Keycloak uses too.
 const LIKE_KEYCLOAK: [&str; 4] = ["FirstName", "LastName", "Email", EMAIL_VERIFIED];
 
-/// The columns of Kinde's import that need no mark. A file that has only these, and `id`, is Kinde's.
+/// The columns of Kinde's import that are no marks.
 const KINDE_COLUMNS: [&str; 7] =
     ["id", "email", "first_name", "last_name", "phone", "username", "email_verified"];
+
+/// Whether a file may be Kinde's although it has no mark.
+pub(super) fn has_only_kindes_columns(names: &[&str]) -> bool {
+    names.contains(&"id") && names.iter().all(|name| KINDE_COLUMNS.contains(name))
+}
 
 /// The names of members that may hold a user's address, in the form of [`plain`].
 const ADDRESSES: [&str; 7] =
@@ -156,7 +161,7 @@ impl Dialect {
         }) {
             return *dialect;
         }
-        if names.contains(&"id") && names.iter().all(|name| KINDE_COLUMNS.contains(name)) {
+        if has_only_kindes_columns(names) {
             return Self::Kinde;
         }
         let is_unlike_keycloak = |name: &&str| !LIKE_KEYCLOAK.contains(name) && has(&plain(name));
@@ -396,6 +401,10 @@ fn clerk(mut user: Translation) -> Translation {
         user.put("PhoneNumber", number);
     }
     let (digest, hasher) = (user.text(&["password_digest"]), user.text(&["password_hasher"]));
+    let has_password = user.truth(&["password_enabled"]) == Some(true);
+    if digest.as_ref().is_none_or(String::is_empty) && has_password {
+        user.password_is_elsewhere("Clerk's API does not show it");
+    }
     if let Some(digest) = digest.filter(|digest| !digest.is_empty()) {
         let hasher = hasher.unwrap_or_default();
         let hash = match hasher.as_str() {
@@ -442,6 +451,8 @@ fn okta(mut user: Translation) -> Translation {
         Some(Value::Object(credentials)) => credentials,
         _ => Fields::new(),
     };
+    // Before those of the profile, which may be called the same.
+    user.states();
     if let Some(Value::Object(profile)) = user.get(&["profile"]) {
         user.take("UserId", &["id"]);
         user.add(profile);
@@ -465,6 +476,9 @@ fn okta(mut user: Translation) -> Translation {
     user.take("PhoneNumber", &["mobilePhone", "primaryPhone"]);
     user.take("CreatedAt", &["created"]);
     if let Some(Value::Object(mut password)) = credentials.remove("password") {
+        if password.is_empty() {
+            user.password_is_elsewhere("Okta's API does not show it");
+        }
         if let Some(hash) = password.remove("hash") {
             let algorithm = hash.get("algorithm").and_then(Value::as_str).unwrap_or_default();
             user.hash(algorithm, okta_hash(algorithm, &hash));

@@ -10,7 +10,7 @@ use shared::model::Email;
 
 use super::cells::restore;
 use super::json::Json;
-use super::providers::{FIREBASE_COLUMNS, is_about_verification};
+use super::providers::{FIREBASE_COLUMNS, has_only_kindes_columns, is_about_verification};
 use super::text::{LineEnds, TextFile};
 use super::user::{User, plain};
 use super::{Dialect, Fields};
@@ -83,6 +83,7 @@ impl Source {
         let is_csv = matches!(container, Container::Csv(_));
         let has_auth0s_escape = is_csv && has_auth0s_escape(&addresses);
         let shown = container.dialect().or(has_auth0s_escape.then_some(Dialect::Auth0));
+        let is_guessed = dialect.or(shown).is_none() && has_only_kindes_columns(&all_names);
         let dialect = dialect.or(shown).unwrap_or_else(|| Dialect::of(&all_names));
         if !names.is_empty() && !dialect.has_users(&names) {
             return Err(io::Error::other(container.unknown(&names)));
@@ -92,8 +93,8 @@ impl Source {
             let name = shortened(name);
             return Err(io::Error::other(format!("it has the column {name} twice: remove one of them")));
         }
-        let verification =
-            container.columns().iter().filter(|name| is_about_verification(name)).cloned().collect();
+        let verification = names.iter().filter(|name| is_about_verification(name));
+        let verification = verification.map(|name| (*name).to_owned()).collect();
         let reader = RowReader {
             dialect,
             restores: is_csv && !is_raw,
@@ -114,6 +115,12 @@ impl Source {
         }
         let mut remarks: Vec<String> = text.remark().map(ToOwned::to_owned).into_iter().collect();
         remarks.extend(container.remarks());
+        if is_guessed {
+            remarks.push(
+                "The columns are those of Kinde's import, so the file is read as Kinde's. If it is not, give --from users."
+                    .to_owned(),
+            );
+        }
         if dialect == Dialect::Users && unread.keys().any(|name| plain(name) == "id") {
             remarks.push(
                 "The ids in the file are not read, so the users get new ones. If an identity provider gave them, name it \
@@ -142,7 +149,7 @@ struct RowReader {
     /// Whether there is a `'` before every text.
     has_auth0s_escape: bool,
     has_replacements: bool,
-    /// The columns that say whether an address is verified. It is not if the cell is empty.
+    /// What says whether an address is verified. It is not if a row lacks this: programs leave out what is false.
     verification: Vec<String>,
 }
 
@@ -630,7 +637,7 @@ impl Documents {
                 ("total", Json::Scalar(total)) => {
                     self.total = self.total.max(total.as_u64().unwrap_or_default());
                 }
-                (name, _) if NEXT_PAGE.contains(&name) => self.has_next = !is_empty,
+                (name, _) if NEXT_PAGE.contains(&name) => self.has_next |= !is_empty,
                 ("federatedUsers", _) => {}
                 (name, _) => {
                     let is_read = ABOUT_PAGE.contains(&name);

@@ -126,7 +126,8 @@ fn files(desk: &Desk) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_row_is_reported_by_line_field_and_reason() {
     let desk = Desk::start().await;
-    let good = json!({ "FirstName": "Ann", "LastName": "Archer", "Email": "ann@example.com" });
+    let mut good = json!({ "FirstName": "Ann", "LastName": "Archer", "Email": "ann@example.com" });
+    good["EmailVerified"] = json!(true);
     let row = |field: &str, value: Value| {
         let mut row = good.clone();
         row[field] = value;

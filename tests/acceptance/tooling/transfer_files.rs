@@ -641,6 +641,11 @@ async fn kindes_columns_need_no_mark() {
     let (printed, _) = desk.import_to_acme(&file, &["--accept-unverified"]).await;
     assert_eq!((counts(&printed), not_read(&printed)), ([1, 1, 0, 0, 0], vec![]));
     assert_eq!(desk.user("jen@example.com").await["UserId"], "0001");
+    // It is a guess, which the operator can put right.
+    let told = desk.cli.run(&["import", &file, "--dry-run", "--organization", ACME, "--force"]).await.stderr;
+    assert!(String::from_utf8(told).unwrap().contains("read as Kinde's. If it is not, give --from users."));
+    let (printed, _) = desk.import_to_acme(&file, &["--from", "users"]).await;
+    assert_eq!((counts(&printed), not_read(&printed)), ([1, 0, 1, 0, 0], vec!["id 1".to_owned()]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -728,6 +733,18 @@ async fn a_hash_is_taken_over_told_or_refused() {
             "password_digest": format!("pbkdf2_sha256$24000${salt}${hash}=") })
     };
     let lost = "its PBKDF2 hash is salted or written in a way that cannot be kept";
+    // The providers' APIs do not show hashes.
+    let okta_shown = json!({ "id": "00u2", "status": "ACTIVE",
+        "profile": { "firstName": "A", "lastName": "B", "email": "s@example.com", "login": "s", "status": "ACTIVE" },
+        "credentials": { "password": {}, "emails": [{ "value": "s@example.com", "status": "VERIFIED" }] } });
+    let clerk_shown = json!({ "id": "user_2", "first_name": "A", "last_name": "B", "primary_email_address_id": "i",
+        "email_addresses": [{ "id": "i", "email_address": "t@example.com", "verification": { "status": "verified" } }],
+        "password_enabled": true });
+    for (name, user) in [("Okta", okta_shown), ("Clerk", clerk_shown)] {
+        let (_, report) = desk.import_to_acme(&desk.file("shown.jsonl", &user.to_string()), &[]).await;
+        let told = format!("The password was not taken over: {name}'s API does not show it.");
+        assert_eq!(report, [format!("1,note,PasswordHash,{told}")]);
+    }
     let peppered = json!({ "id": "user_1", "first_name": "A", "last_name": "B", "primary_email_address": "P@example.com",
         "verified_email_addresses": "p@example.com", "password_hasher": "bcrypt_peppered", "password_digest": BCRYPT });
     let (_, report) = desk.import_to_acme(&desk.file("user.jsonl", &peppered.to_string()), &[]).await;
@@ -845,6 +862,12 @@ async fn what_a_file_says_of_a_user_counts_in_any_words() {
     ] {
         assert_eq!(outcome_of(&desk, columns, cells).await, expected, "{columns}: {cells}");
     }
+    // Programs leave out what is false.
+    let user =
+        |email: &str, rest: &str| format!(r#"{{"FirstName":"A","LastName":"B","Email":"{email}"{rest}}}"#);
+    let lines = [user("b@example.com", r#","email_verified":true"#), user("c@example.com", "")].join("\n");
+    let (_, report) = desk.import_to_acme(&desk.file("left-out.jsonl", &lines), &["--dry-run"]).await;
+    assert_eq!(report, [unverified]);
     // A provider's own word that is not understood.
     let blocked = "user_id,email,email_verified,name,blocked\na1,a@example.com,true,A B,perhaps\n";
     let (_, report) = desk.import_to_acme(&desk.file("blocked.csv", blocked), &["--dry-run"]).await;
