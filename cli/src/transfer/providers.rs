@@ -152,8 +152,11 @@ impl Dialect {
         let has = |name: &str| plain_names.contains(name);
         let has_any = |some: &[&str]| some.iter().any(|name| has(name));
         let is_ours = has_any(&NOT_AUTH0);
+        let has_of_auth0 =
+            |mark: &str| names.iter().any(|name| plain(name) == mark && !COLUMNS_READ.contains(name));
         // Its users also have members of the providers that they sign in with, such as GitHub's `login`.
-        if has("identities.connection") || (has("userid") && has("emailverified") && !is_ours) {
+        let is_user = has_of_auth0("userid") && has_of_auth0("emailverified") && !is_ours;
+        if is_user || has("identities.connection") {
             return Self::Auth0;
         }
         if let Some((dialect, _)) = MARKS.iter().find(|(dialect, marks)| {
@@ -171,9 +174,8 @@ impl Dialect {
         {
             return Self::Keycloak;
         }
-        let is_auth0 =
-            |name: &&str| !COLUMNS_READ.contains(name) && AUTH0_MARKS.contains(&plain(name).as_str());
-        if names.iter().any(is_auth0) && !is_ours { Self::Auth0 } else { Self::Users }
+        let has_mark = AUTH0_MARKS.into_iter().any(has_of_auth0);
+        if has_mark && !is_ours { Self::Auth0 } else { Self::Users }
     }
 
     /// Whether rows with these names can be users or organizations at all.
@@ -611,6 +613,7 @@ mod tests {
             // Auth0 beside members of other providers.
             (&["user_id", "email", "email_verified", "login", "tenantid", "profile"], Dialect::Auth0),
             (&["user_id", "email", "first_name", "identities", "identities.connection"], Dialect::Auth0),
+            (&["UserId", "Email", "EmailVerified", "PasswordHash"], Dialect::Users),
             // Kinde's columns that have no mark, and ids that may be anybody's.
             (&["email", "id", "first_name", "last_name"], Dialect::Kinde),
             (&["email", "first_name", "last_name"], Dialect::Users),

@@ -126,6 +126,19 @@ impl Translation {
         truth
     }
 
+    /// Whether a member holds a time. What databases write for none counts as none; what is not understood is wrong.
+    fn has_time(&mut self, name: &str) -> bool {
+        let Some(value) = self.get(&[name]) else { return false };
+        let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_lowercase());
+        let is_none =
+            ["", "null", "\\n", "none", "false", "0"].contains(&text.as_str()) || text.starts_with("0000");
+        let is_time = text == "true" || text.starts_with(|c: char| c.is_ascii_digit());
+        if !is_none && !is_time {
+            self.is_wrong(format!("has a value in {name} that is no time"));
+        }
+        is_time && !is_none
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         let name = plain(name);
         self.source.iter().any(|member| member.plain == name)
@@ -169,7 +182,7 @@ impl Translation {
         }
         for name in times {
             if self.has(name) {
-                let verified = self.get(&[name]).is_some_and(|time| time != "" && time != false);
+                let verified = self.has_time(name);
                 self.verified_too(verified);
             }
         }
@@ -192,7 +205,7 @@ impl Translation {
             }
         }
         for name in DISABLED_AT {
-            self.user.is_disabled |= self.get(&[name]).is_some_and(|time| time != "" && time != false);
+            self.user.is_disabled |= self.has_time(name);
         }
         for name in ["Status", "AccountStatus"] {
             let Some(status) = self.get(&[name]).filter(|status| *status != "") else { continue };

@@ -859,6 +859,10 @@ async fn what_a_file_says_of_a_user_counts_in_any_words() {
         ("Verified,EmailVerified", "false,true", unverified),
         ("email_verified_at", "", unverified),
         ("email_verified_at", "2024-01-02", "active"),
+        ("email_verified_at", "NULL", unverified),
+        ("email_verified_at", "0000-00-00 00:00:00", unverified),
+        ("email_verified_at", "soon", "2,refused,,The row has a value in EmailVerifiedAt that is no time."),
+        ("deleted_at", "\\N", "active"),
     ] {
         assert_eq!(outcome_of(&desk, columns, cells).await, expected, "{columns}: {cells}");
     }
