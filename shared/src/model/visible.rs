@@ -48,8 +48,10 @@ fn check(text: &str, is_name: bool) -> Result<(), Invalid> {
 /// others, and what a font may leave out.
 #[must_use]
 pub fn is_invisible(character: char) -> bool {
-    // No property names these two: a Braille pattern without dots, a musical note without a head.
-    const BLANKS: [char; 2] = ['\u{2800}', '\u{1d159}'];
+    // No property names these: a Braille pattern without dots, a musical note without a head, blanks of Egyptian and
+    // Khitan script, and the place of an object that is not there.
+    const BLANKS: [char; 6] =
+        ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{fffc}'];
     let has_no_glyph = GeneralCategoryGroup::Other
         .union(GeneralCategoryGroup::LineSeparator)
         .union(GeneralCategoryGroup::ParagraphSeparator)
@@ -132,6 +134,10 @@ mod tests {
             '\u{1d173}',
             '\u{2800}',
             '\u{1d159}',
+            '\u{13441}',
+            '\u{13442}',
+            '\u{16fe4}',
+            '\u{fffc}',
             '\u{378}',
             '\u{e000}',
             '\u{fdd0}',

@@ -712,6 +712,21 @@ async fn members_inside_of_others_and_beside_users_are_named() {
     }
 }
 
+/// No export holds one, so nothing was put before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_that_of_the_cell() {
+    let desk = Desk::start().await;
+    let password = "'@Tr0ub4dor&3";
+    let csv = format!("FirstName,LastName,Email,PASSWORD\nA,B,p@example.com,{password}\n");
+    let json = json!({ "FirstName": "A", "LastName": "B", "Email": "p@example.com", "Password": password });
+    for (name, content, counted) in
+        [("users.csv", csv, [1, 1, 0, 0, 0]), ("users.jsonl", json.to_string(), [1, 0, 1, 0, 0])]
+    {
+        let (printed, report) = desk.import_to_acme(&desk.file(name, &content), &[]).await;
+        assert_eq!((counts(&printed), report), (counted, vec![]), "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hash_is_taken_over_told_or_refused() {
     let desk = Desk::start().await;
