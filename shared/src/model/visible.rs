@@ -50,8 +50,7 @@ fn check(text: &str, is_name: bool) -> Result<(), Invalid> {
 pub fn is_invisible(character: char) -> bool {
     // No property names these: a Braille pattern without dots, a musical note without a head, blanks of Egyptian and
     // Khitan script, and the place of an object that is not there.
-    const BLANKS: [char; 6] =
-        ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{fffc}'];
+    const BLANKS: [char; 6] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{fffc}'];
     let has_no_glyph = GeneralCategoryGroup::Other
         .union(GeneralCategoryGroup::LineSeparator)
         .union(GeneralCategoryGroup::ParagraphSeparator)
