@@ -56,6 +56,8 @@ mod tests {
         assert!(one.accept(&a) && !one.accept(&b) && !one.accept("") && !one.accept(&a[1..]));
         let both = Secrets::parse(&format!(r#"{{"A":"{a}","B":"{b}"}}"#)).unwrap();
         assert!(both.accept(&a) && both.accept(&b) && !both.accept(&format!("{a},{b}")));
+        let same = Secrets::parse(&format!(r#"{{"A":"{a}","B":"{a}"}}"#)).unwrap();
+        assert!(same.accept(&a) && !same.accept(&b));
         for (text, why) in [
             (a.clone(), "is not a JSON object of texts"),
             (format!("[\"{a}\"]"), "is not a JSON object of texts"),

@@ -39,13 +39,20 @@ impl Answer {
 
 /// Sends a request as it stands. `Host` is localhost unless a header says otherwise.
 async fn ask(address: SocketAddr, request: &str, headers: &[(&str, &str)]) -> Answer {
+    ask_with(address, request, headers, "{}").await
+}
+
+async fn ask_with(address: SocketAddr, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let host = if headers.iter().any(|(name, _)| *name == "Host") { "" } else { "Host: localhost\r\n" };
     let lines =
         headers.iter().fold(String::new(), |lines, (name, value)| lines + name + ": " + value + "\r\n");
     // DynamoDB's operation; the API does not look at these.
-    let operation = "X-Amz-Target: DynamoDB_20120810.ListTables\r\nX-Amz-Date: 20260102T030405Z\r\n\
-        Content-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n";
+    let operation = format!(
+        "X-Amz-Target: DynamoDB_20120810.ListTables\r\nX-Amz-Date: 20260102T030405Z\r\n\
+         Content-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     let credentials = if headers.iter().any(|(name, _)| *name == "Authorization") {
         ""
     } else {
@@ -53,7 +60,7 @@ async fn ask(address: SocketAddr, request: &str, headers: &[(&str, &str)]) -> An
          SignedHeaders=host, Signature=0\r\n"
     };
     let head =
-        format!("{request} HTTP/1.1\r\n{host}{lines}{operation}{credentials}Connection: close\r\n\r\n{{}}");
+        format!("{request} HTTP/1.1\r\n{host}{lines}{operation}{credentials}Connection: close\r\n\r\n{body}");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -116,6 +123,22 @@ async fn no_listener_answers_a_foreign_page_or_a_foreign_name() {
     assert_eq!(ask(api, EXISTS, &[]).await.status, 200);
     let tables = ask(dynamodb, LIST_TABLES, &[]).await;
     assert_eq!(serde_json::from_str::<Value>(&tables.body).unwrap(), json!({ "TableNames": ["users"] }));
+}
+
+#[tokio::test]
+async fn the_local_dynamodb_answers_as_dynamodb_does() {
+    let (_system, dynamodb) = start(Options::default()).await;
+    for other in ["GET /", "POST /other"] {
+        assert_eq!(ask(dynamodb, other, &[]).await.status, 404, "{other}");
+    }
+    let without_credentials = ask(dynamodb, LIST_TABLES, &[("Authorization", "")]).await;
+    assert_eq!(without_credentials.status, 400);
+    assert!(without_credentials.body.contains("Authentication"), "{}", without_credentials.body);
+    // At most 16 MiB ("Service, account, and table quotas").
+    for (length, status) in [(16 << 20, 200), ((16 << 20) + 1, 413)] {
+        let body = format!("{{{}}}", " ".repeat(length - 2));
+        assert_eq!(ask_with(dynamodb, LIST_TABLES, &[], &body).await.status, status, "{length}");
+    }
 }
 
 #[tokio::test]
