@@ -98,7 +98,7 @@ async fn reuse(
         JoinOutcome::OrganizationMissing => Err(organization_missing()),
         // An account and its claim are deleted together. Only a repair ends this, so it is no 503.
         JoinOutcome::UserMissing => Err(Error::defect(
-            "an e-mail claim names a user that is not there: `users doctor --scan --repair` deletes the claim",
+            "an e-mail claim names a user that is not there or has another address: `users doctor --scan` says more",
         )),
     }
 }

@@ -27,20 +27,19 @@ async fn handle(app: &App, admin: &Caller) -> Result<Response, Error> {
 /// The organizations of the user of the token's user id; where no such record exists, of its e-mail
 /// address.
 async fn organization_ids(app: &App, admin: &Caller) -> Result<Vec<OrganizationId>, Error> {
-    if let Some(organization_ids) = app.table.organization_ids_of(admin.user_id()?, LIST_BUDGET).await? {
+    if let Some(organization_ids) = app.table.organization_ids_of(admin.user_id()?, None, LIST_BUDGET).await?
+    {
         return Ok(organization_ids);
     }
-    let by_email = match admin.email() {
-        Some(email) => app.table.user_id_of(email).await?,
-        None => None,
-    };
-    let organization_ids = match by_email {
-        Some(user_id) => app.table.organization_ids_of(&user_id, LIST_BUDGET).await?,
-        None => None,
-    };
-    organization_ids.ok_or_else(|| {
+    organization_ids_by_email(app, admin).await?.ok_or_else(|| {
         Error::invalid("UserId", "The user cannot be found based on the access token's identity claims.")
     })
+}
+
+async fn organization_ids_by_email(app: &App, admin: &Caller) -> Result<Option<Vec<OrganizationId>>, Error> {
+    let Some(email) = admin.email() else { return Ok(None) };
+    let Some(user_id) = app.table.user_id_of(email).await? else { return Ok(None) };
+    app.table.organization_ids_of(&user_id, Some(email), LIST_BUDGET).await
 }
 
 #[derive(Serialize)]

@@ -4,9 +4,10 @@ use super::email_claims;
 use super::storage::{
     CommitOutcome, Item, Key, KeyKind, ListBuilder, Range, Table, Transaction, timestamp_to_text,
 };
+use super::users::EMAIL;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::{ByteBudget, Email, OrganizationId, User, UserId};
+use crate::model::{ByteBudget, Email, OrganizationId, Stored, User, UserId};
 
 /// A membership to be added: where, by whom, when.
 #[derive(Clone, Debug)]
@@ -26,17 +27,19 @@ pub enum JoinOutcome {
     Member(Box<User>),
     /// Nothing was written: there is no such organization.
     OrganizationMissing,
-    /// Nothing was written: there is no such user.
+    /// Nothing was written: there is no such user, or the one that was found by an address has another.
     UserMissing,
     /// The address no longer leads to the user: look it up again.
     AddressMoved,
 }
 
 impl Table {
-    /// The ids of the organizations that a user belongs to, in order. `None` if there is no such user.
+    /// The ids of the organizations that a user belongs to, in order. `None` if there is no such user, or if the one
+    /// that was found by an address has another.
     pub async fn organization_ids_of(
         &self,
         user: &UserId,
+        found_by: Option<&Email>,
         budget: ByteBudget,
     ) -> Result<Option<Vec<OrganizationId>>, Error> {
         let range = Range::memberships_and_user(user);
@@ -45,7 +48,9 @@ impl Table {
             let page = self.query_page(&range, start).await?;
             for item in &page.items {
                 match item.kind() {
-                    KeyKind::User => user_exists = true,
+                    KeyKind::User => {
+                        user_exists = found_by.map_or(Ok(true), |email| has_address(item, email))?
+                    }
                     KeyKind::Membership => {
                         let id = organization_id(item)?;
                         let text_bytes = id.as_str().len();
@@ -61,10 +66,11 @@ impl Table {
         }
     }
 
-    /// Adds a membership, once: who and when stay those of the first time. Reads the user meanwhile.
+    /// Adds a membership, once: who and when stay those of the first time. Reads the user.
     ///
-    /// `found_by` is the address under which the user was found, if it was found under one. The membership is
-    /// only added if the address still names the user: it may have gone to another account since.
+    /// `found_by` is the address under which the user was found, if it was found under one. The membership is only
+    /// added if the user has that address, and the address still names the user: it may have gone to another account
+    /// since.
     pub async fn join(
         &self,
         user: &UserId,
@@ -74,13 +80,25 @@ impl Table {
         let mut transaction = add_membership(Transaction::new(self), user, membership)?
             .demand(Key::organization(&membership.organization_id))
             .demand(Key::user(user));
-        if let Some(email) = found_by {
-            transaction = email_claims::demand_holder(transaction, email, user);
-        }
-        let (outcome, user) = tokio::try_join!(transaction.commit(), self.user(user))?;
+        let (outcome, user) = match found_by {
+            None => tokio::try_join!(transaction.commit(), self.user(user))?,
+            Some(email) => {
+                let found = self.user(user).await?;
+                if found.as_ref().is_none_or(|found| found.email.normalized() != email.normalized()) {
+                    // Address and claim change together, so one of them is wrong if the claim is still the same.
+                    let is_still_claimed = self.user_id_of(email).await?.as_ref() == Some(user);
+                    return Ok(if is_still_claimed {
+                        JoinOutcome::UserMissing
+                    } else {
+                        JoinOutcome::AddressMoved
+                    });
+                }
+                transaction = email_claims::demand_holder(transaction, email, user);
+                (transaction.commit().await?, found)
+            }
+        };
         Ok(match (outcome, user) {
             (CommitOutcome::Committed, Some(user)) => JoinOutcome::Member(Box::new(user)),
-            (CommitOutcome::Committed, None) if found_by.is_some() => JoinOutcome::AddressMoved,
             (CommitOutcome::Refused(refusal), _) if refusal.names(KeyKind::EmailClaim) => {
                 JoinOutcome::AddressMoved
             }
@@ -103,6 +121,12 @@ pub fn add_membership(
         ("AddedBy", membership.added_by.to_string()),
     ];
     Ok(transaction.put_absent_attributes(Key::membership(user, &membership.organization_id), attributes))
+}
+
+/// Whether a user has this address, however that is spelled.
+fn has_address(user: &Item, email: &Email) -> Result<bool, Error> {
+    let Stored(address) = user.required::<Stored<Email>>(EMAIL)?;
+    Ok(address.normalized() == email.normalized())
 }
 
 /// The organization of a membership.

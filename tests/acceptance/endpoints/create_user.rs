@@ -20,7 +20,7 @@ pub const ROW: Row = Row {
     query: "",
     body: r#"{"FirstName":"Jane","LastName":"Smith","Email":"jane@example.com"}"#,
     status: 200,
-    waves: &[&[BATCH], &[TRANSACTION, OF_USER]],
+    waves: &[&[BATCH], &[OF_USER], &[TRANSACTION]],
     shows: &["FirstName", "LastName", "Email", "PhoneNumber"],
     about: None,
 };

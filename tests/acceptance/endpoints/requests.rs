@@ -787,7 +787,7 @@ async fn an_account_that_is_deleted_meanwhile_is_looked_up_again() {
     };
     let (answer, asked) = created_on(script).await;
     answer.assert_ok(201);
-    assert_eq!(asked.iter().filter(|asked| *asked == "TransactWriteItems").count(), 3, "{asked:?}");
+    assert_eq!(asked.iter().filter(|asked| *asked == "TransactWriteItems").count(), 2, "{asked:?}");
 
     // An account that was not found by an address cannot be looked up again.
     let (address, _) = scripted_table(|_, _, _| (200, json!({}))).await;

@@ -331,7 +331,7 @@ impl World {
     }
 
     pub async fn organizations_of(&self, user: &str) -> Vec<String> {
-        let ids = self.table().organization_ids_of(&user.parse().unwrap(), LIST_BUDGET).await;
+        let ids = self.table().organization_ids_of(&user.parse().unwrap(), None, LIST_BUDGET).await;
         ids.unwrap().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 

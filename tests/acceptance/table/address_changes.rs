@@ -257,6 +257,33 @@ async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
+/// A claim that came from somewhere else, or that half of something left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_an_account_with_another_address_opens_nothing() {
+    let world = start().await;
+    let is_janes = |item: &Value| text(item, "PK") == format!("EMAIL#{ADDRESS}");
+    let mut astray = world.items().await.into_iter().find(is_janes).unwrap();
+    astray["PK"]["S"] = "EMAIL#moved@example.com".into();
+    world.put_item(&astray).await;
+    let app = world.app(&[]);
+    let body = json!({ "FirstName": "A", "LastName": "B", "Email": "moved@example.com" }).to_string();
+    let create = Invocation::of(endpoint("POST /api/users"));
+    let answer = create.bearer(&world.bearer("Admin", ADMIN, ORGANIZATION)).body(&body).answer(&app).await;
+    answer.assert_problem(500);
+    let line: Value = serde_json::from_str(lines_of(ADMIN).last().unwrap()).unwrap();
+    assert!(line["cause"].as_str().unwrap().starts_with("an e-mail claim names a user that is not there"));
+    assert!(!world.organizations_of(JANE).await.contains(&ORGANIZATION.to_owned()));
+
+    let mut payload = world.payload();
+    payload["sub"] = "kp_nobody".into();
+    payload["email"] = "moved@example.com".into();
+    let list = Invocation::of(endpoint("GET /api/users/organizations"));
+    list.bearer(&world.signed(&payload)).answer(&app).await.assert_invalid(&["UserId"]);
+    payload["email"] = ADDRESS.into();
+    let list = Invocation::of(endpoint("GET /api/users/organizations"));
+    list.bearer(&world.signed(&payload)).answer(&app).await.assert_ok(200);
+}
+
 /// What another operator does to accounts in the midst of something.
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {

@@ -397,7 +397,7 @@ impl Case {
         let id = id.parse().unwrap();
         let user = world.table().user(&id).await.unwrap();
         assert_eq!(user.expect("a claim has its user").email.as_str(), self.email(), "{}", self.describe());
-        let organizations = world.table().organization_ids_of(&id, LIST_BUDGET).await.unwrap().unwrap();
+        let organizations = world.table().organization_ids_of(&id, None, LIST_BUDGET).await.unwrap().unwrap();
         let joined = organizations.iter().any(|organization| organization.as_str() == ACME);
         let created_here = self.path.name.ends_with("new");
         assert!(joined || (status == 503 && !created_here), "{}: no membership", self.describe());

@@ -456,7 +456,7 @@ async fn what_was_answered_is_there_after_a_kill() {
         let id = id.parse().unwrap();
         assert_eq!(world.table().user(&id).await.unwrap().unwrap().email.as_str(), email);
         let organizations =
-            world.table().organization_ids_of(&id, shared::http::LIST_BUDGET).await.unwrap().unwrap();
+            world.table().organization_ids_of(&id, None, shared::http::LIST_BUDGET).await.unwrap().unwrap();
         assert_eq!(organizations.iter().map(OrganizationId::as_str).collect::<Vec<_>>(), [ACME]);
     }
 }
