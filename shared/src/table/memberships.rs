@@ -49,7 +49,7 @@ impl Table {
             for item in &page.items {
                 match item.kind() {
                     KeyKind::User => {
-                        user_exists = found_by.map_or(Ok(true), |email| has_address(item, email))?
+                        user_exists = found_by.map_or(Ok(true), |email| has_address(item, email))?;
                     }
                     KeyKind::Membership => {
                         let id = organization_id(item)?;
@@ -86,7 +86,11 @@ impl Table {
                 let found = self.user(user).await?;
                 if found.as_ref().is_none_or(|found| found.email.normalized() != email.normalized()) {
                     // Address and claim change together, so one of them is wrong if the claim is still the same.
-                    let is_still_claimed = self.user_id_of(email).await?.as_ref() == Some(user);
+                    // `create-user` may read claims by BatchGetItem alone.
+                    let claim = self.batch_get(&[Key::email_claim(email.normalized())]).await?;
+                    let claim = claim.iter().find(|item| item.kind() == KeyKind::EmailClaim);
+                    let holder = claim.map(email_claims::user_id).transpose()?;
+                    let is_still_claimed = holder.as_ref() == Some(user);
                     return Ok(if is_still_claimed {
                         JoinOutcome::UserMissing
                     } else {
