@@ -21,10 +21,11 @@ schemathesis.openapi.format("phone-number", phone_numbers)
 
 
 def is_visible(text):
-    """Whether a text has none of the characters that are invisible by their category or by default."""
+    """Whether a text has none of the characters that have no glyph by their category or by default."""
     fillers = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    fillers += "\u2800\ufffc\U0001d159\U00013441\U00013442\U00016fe4"
     return not any(
-        unicodedata.category(c) in ("Cc", "Cf", "Cn", "Zl", "Zp") or c in fillers or "\ufe00" <= c <= "\ufe0f"
+        unicodedata.category(c) in ("Cc", "Cf", "Cn", "Co", "Zl", "Zp") or c in fillers or "\ufe00" <= c <= "\ufe0f"
         or "\U000e0000" <= c <= "\U000e0fff"
         for c in text
     )
