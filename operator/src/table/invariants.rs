@@ -6,7 +6,7 @@
 //! A scan is no snapshot, and the table may be in use. So a scan only gives suspicions. Each is checked again at one
 //! moment, and a repair is a transaction on the condition that the violation still exists.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 use aws_sdk_dynamodb::operation::transact_get_items::{TransactGetItemsError, TransactGetItemsInput};
@@ -69,6 +69,15 @@ pub enum Violation {
         user_id: UserId,
         /// Its address.
         email: Email,
+    },
+    /// A user's address has no claim, and other users have the same address.
+    UserWithSharedAddress {
+        /// The user.
+        user_id: UserId,
+        /// Its address.
+        email: Email,
+        /// One of the others.
+        other: UserId,
     },
     /// The claim of a user's address names another user.
     UserWithAnothersClaim {
@@ -159,7 +168,8 @@ impl OperatorTable {
             done += 1;
             progress(phase, done);
         }
-        Ok(Examination { items, violations })
+        drop(looked_at);
+        Ok(Examination { items, violations: with_shared_addresses(violations) })
     }
 
     async fn each_record(&self, mut see: impl FnMut(u64, Record)) -> Result<u64, Error> {
@@ -285,7 +295,9 @@ impl OperatorTable {
             Violation::LinkWithoutOrganization(link) => {
                 transaction.delete(link.key()).demand_absent(Key::organization(&link.organization_id))
             }
-            Violation::UserWithAnothersClaim { .. } | Violation::Broken { .. } => {
+            Violation::UserWithSharedAddress { .. }
+            | Violation::UserWithAnothersClaim { .. }
+            | Violation::Broken { .. } => {
                 return Ok(RepairOutcome::ByHand);
             }
         };
@@ -294,6 +306,31 @@ impl OperatorTable {
             CommitOutcome::Refused(_) => RepairOutcome::Changed,
         })
     }
+}
+
+/// Finds the users without a claim that have one address. Which of them gets the claim is for a person to decide.
+fn with_shared_addresses(violations: Vec<Violation>) -> Vec<Violation> {
+    // Two users of each address are enough to name another one for every user.
+    let mut holders = HashMap::<String, Vec<UserId>>::new();
+    for violation in &violations {
+        if let Violation::UserWithoutClaim { user_id, email } = violation {
+            let holders = holders.entry(email.normalized().as_str().to_owned()).or_default();
+            if holders.len() < 2 {
+                holders.push(user_id.clone());
+            }
+        }
+    }
+    let decide = |violation| match violation {
+        Violation::UserWithoutClaim { user_id, email } => {
+            let holders = holders.get(email.normalized().as_str());
+            match holders.into_iter().flatten().find(|holder| **holder != user_id).cloned() {
+                Some(other) => Violation::UserWithSharedAddress { user_id, email, other },
+                None => Violation::UserWithoutClaim { user_id, email },
+            }
+        }
+        other => other,
+    };
+    violations.into_iter().map(decide).collect()
 }
 
 /// An item that may violate something.

@@ -588,15 +588,15 @@ async fn each_providers_token_counts_and_near_misses_are_explained() {
     insta::assert_snapshot!(said);
 }
 
+fn profile(id: &str, email: &str) -> Value {
+    let names = [("FirstName", "A"), ("LastName", "B"), ("Email", email)];
+    let creation = [("CreatedAt", "2026-01-02T03:04:05Z"), ("CreatedBy", "kp_admin")];
+    item(&format!("USER#{id}"), "PROFILE", &[&names[..], &creation].concat())
+}
+
 /// A table with one of each violation, and what is said of each.
 async fn broken(clinic: &Clinic) -> Vec<(&'static str, String)> {
     let world = &clinic.world;
-    let created = ("CreatedAt", "2026-01-02T03:04:05Z");
-    let profile = |id: &str, email: &str| {
-        let names =
-            [("FirstName", "A"), ("LastName", "B"), ("Email", email), created, ("CreatedBy", "kp_admin")];
-        item(&format!("USER#{id}"), "PROFILE", &names)
-    };
     let claim = |email: &str, id: &str| item(&format!("EMAIL#{email}"), "EMAIL", &[("UserId", id)]);
     let joined = [("JoinedAt", "2026-01-02T03:04:05Z"), ("AddedBy", "kp_admin")];
     for item in [
@@ -821,11 +821,6 @@ async fn a_repair_that_meets_another_situation_writes_nothing() {
     let violations = table.examine(|_, _| {}).await.unwrap().violations;
     assert_eq!(violations.len(), 12);
     // Everybody who was missing comes back, each claim is another's.
-    let profile = |id: &str, email: &str| {
-        let times = [("CreatedAt", "2026-01-02T03:04:05Z"), ("CreatedBy", "kp_admin")];
-        let names = [("FirstName", "A"), ("LastName", "B"), ("Email", email)];
-        item(&format!("USER#{id}"), "PROFILE", &[&names[..], &times].concat())
-    };
     for violation in &violations {
         let id = match violation {
             Violation::CredentialWithoutUser { user_id } => user_id,
@@ -866,6 +861,39 @@ async fn a_wrong_claim_is_removed_only_if_the_user_has_its_own() {
     // The command does one after the other.
     assert_eq!(clinic.visit(&["--repair", "--yes"], "").await.status, 0);
     assert_eq!(world.user_id_of("jane@example.com").await.as_deref(), Some(JANE));
+    assert_eq!(world.user_id_of("old@example.com").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_of_two_users_is_claimed_for_neither() {
+    let clinic = Clinic::open().await;
+    let world = &clinic.world;
+    for (id, email) in [("kp_a", "Two@example.com"), ("kp_b", "two@example.com"), ("kp_c", "one@example.com")]
+    {
+        world.put_item(&profile(id, email)).await;
+    }
+    // A repair that has to wait for the decision.
+    world.put_item(&item("EMAIL#old@example.com", "EMAIL", &[("UserId", "kp_a")])).await;
+    let visit = clinic.visit(&["--repair", "--yes"], "").await;
+    let shared = |email, id, other| {
+        let found = format!("{email}, the address of {id}, is claimed for nobody, and {other} has it too");
+        ("users with one address".to_owned(), found)
+    };
+    let wrong = violations(&visit, "wrong");
+    let waiting =
+        "old@example.com is claimed for kp_a, whose address is Two@example.com; nothing was written: ";
+    assert!(wrong[0].0 == "claim of another address" && wrong[0].1.starts_with(waiting), "{wrong:?}");
+    assert_eq!(
+        wrong[1..],
+        [shared("Two@example.com", "kp_a", "kp_b"), shared("two@example.com", "kp_b", "kp_a")]
+    );
+    visit.assert_one("repairs", "note claims made: 1");
+    assert_eq!((visit.status, visit.with_state("warning").len()), (1, 0));
+    assert_eq!(world.user_id_of("two@example.com").await, None);
+    // A person has decided.
+    world.delete_item("USER#kp_a", "PROFILE").await;
+    assert_eq!(clinic.visit(&["--repair", "--yes"], "").await.status, 0);
+    assert_eq!(world.user_id_of("two@example.com").await.as_deref(), Some("kp_b"));
     assert_eq!(world.user_id_of("old@example.com").await, None);
 }
 

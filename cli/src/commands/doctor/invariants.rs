@@ -249,6 +249,14 @@ impl Words {
                 new("user without claim", format!("{email}, the address of {user_id}, is claimed for nobody"))
                     .repaired_by("claim it for the user, if it is still free")
             }
+            Violation::UserWithSharedAddress { user_id, email, other } => new(
+                "users with one address",
+                format!("{email}, the address of {user_id}, is claimed for nobody, and {other} has it too"),
+            )
+            .by_hand(
+                "decide whose address it is, and give the others another one (`users user set --new-email`) or delete \
+                 them (`users delete --id`): then --repair claims it",
+            ),
             Violation::UserWithAnothersClaim { user_id, email, holder } => new(
                 "user with another's claim",
                 format!("{email}, the address of {user_id}, is claimed for {holder}"),
@@ -303,8 +311,10 @@ impl Words {
             }
             Some(RepairOutcome::Changed) => Check::new(
                 check,
-                State::Warning,
-                format!("{found}; nothing was written: it has changed meanwhile"),
+                State::Wrong,
+                format!(
+                    "{found}; nothing was written: it has changed meanwhile, or something else has to be put right first"
+                ),
             )
             .advise("run `users doctor --scan` again"),
             Some(RepairOutcome::ByHand) | None => {
