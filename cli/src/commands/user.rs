@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use operator::table::{ChangeOutcome, OperatorTable, PersonalData, UserChanges};
 use serde::Serialize;
-use shared::error::Error;
+use shared::error::{Error, ErrorKind};
 use shared::model::{CustomerAssociation, Email, PersonName, PhoneNumber, User, UserId};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,13 @@ impl WhichUser {
         };
         for _ in 0..MAX_LOOK_UPS {
             let Some(id) = table.user_id_of(email).await? else { return Err(no_such_user()) };
-            let user = table.user(&id).await?;
+            let user = table.user(&id).await.map_err(|error| match error.kind() {
+                ErrorKind::Defect => Failure::refused(format!(
+                    "the account of this e-mail address cannot be read ({}): `users delete --id {id}` deletes it",
+                    error.log().unwrap_or_default()
+                )),
+                _ => error.into(),
+            })?;
             if user.as_ref().is_some_and(|user| user.email.normalized() == email.normalized()) {
                 return Ok(id);
             }
@@ -192,7 +198,7 @@ impl From<CustomerAssociation> for CustomerAccount {
 
 impl View {
     pub(super) fn new(data: PersonalData) -> Self {
-        let PersonalData { id, account, memberships, customer_associations, has_password } = data;
+        let PersonalData { id, account, memberships, customer_associations, has_password, .. } = data;
         let of_user =
             |field: fn(&User) -> Option<String>| account.as_ref().and_then(|account| field(&account.user));
         Self {

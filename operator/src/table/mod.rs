@@ -31,7 +31,9 @@ pub use customer_accounts::AssociateError;
 pub use import::{Disagreement, ImportOutcome, ImportedAccount};
 pub use invariants::{Examination, Link, Phase, RepairOutcome, Violation};
 pub use observer::{CallObserver, observed};
-pub use personal_data::{Account, ChangeOutcome, DeleteOutcome, LeaveOutcome, PersonalData, UserChanges};
+pub use personal_data::{
+    Account, ChangeOutcome, DeleteOutcome, LeaveOutcome, PersonalData, Traces, UserChanges,
+};
 pub use records::{Record, RecordPage, RecordPageStart};
 pub use server_time::ClockSkew;
 

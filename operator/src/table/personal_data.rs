@@ -1,5 +1,6 @@
 //! Everything that the table holds about one person: reads, changes and deletes it.
 
+use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::scan::ScanInput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::aws::from_sdk_error;
@@ -36,6 +37,10 @@ pub struct PersonalData {
     pub customer_associations: Vec<CustomerAssociation>,
     /// Whether there is a password.
     pub has_password: bool,
+    /// What is wrong with each item that cannot be read.
+    pub unreadable: Vec<Error>,
+    /// The same for the items whose keys are of no kind. A deletion leaves them.
+    pub of_no_kind: Vec<Error>,
 }
 
 /// A user's account.
@@ -59,6 +64,8 @@ impl PersonalData {
             memberships: Vec::new(),
             customer_associations: Vec::new(),
             has_password: false,
+            unreadable: Vec::new(),
+            of_no_kind: Vec::new(),
         }
     }
 
@@ -77,13 +84,14 @@ impl PersonalData {
         }
     }
 
-    /// Whether there is no data.
+    /// Whether there is nothing that a deletion deletes.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.account.is_none()
             && self.memberships.is_empty()
             && self.customer_associations.is_empty()
             && !self.has_password
+            && self.unreadable.is_empty()
     }
 }
 
@@ -128,6 +136,17 @@ pub enum DeleteOutcome {
     AddressMoved,
 }
 
+/// What the rest of the table said of a person.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Traces {
+    /// How many items named the person as the one who created or added them.
+    pub replaced: u64,
+    /// How many e-mail claims named the person. They are deleted.
+    pub claims: u64,
+    /// How many items name the person and stay, because their keys are of no kind.
+    pub of_no_kind: u64,
+}
+
 /// The outcome of ending a membership.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LeaveOutcome {
@@ -141,10 +160,24 @@ pub enum LeaveOutcome {
 
 impl OperatorTable {
     /// Reads everything that the table holds about a person. `None` if that is nothing.
+    ///
+    /// # Errors
+    /// Fails if an item cannot be read.
     pub async fn personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
+        let mut data = self.readable_personal_data(id).await?;
+        let error = data.as_mut().and_then(|data| data.unreadable.pop().or_else(|| data.of_no_kind.pop()));
+        error.map_or(Ok(data), Err)
+    }
+
+    /// Reads what can be read of everything that the table holds about a person. `None` if it holds nothing.
+    pub async fn readable_personal_data(&self, id: &UserId) -> Result<Option<PersonalData>, Error> {
         let mut data = PersonalData::new(id.clone());
-        for item in self.items_of(id).await? {
-            data.add(records::read(&item)?);
+        for item in self.readable_items_of(id).await? {
+            match item.map(|item| records::read(&item)) {
+                Ok(Ok(record)) => data.add(record),
+                Ok(Err(error)) => data.unreadable.push(error),
+                Err(error) => data.of_no_kind.push(error),
+            }
         }
         // Read after the user: an account that is created at this moment then has its password too.
         data.has_password = self.get(Key::credential(id)).await?.is_some();
@@ -158,7 +191,9 @@ impl OperatorTable {
     /// `found_by` is the address under which the user was found, if it was found under one: the account is only
     /// deleted if it still has it.
     ///
-    /// What other people's items say of the person goes with [`OperatorTable::forget_author`].
+    /// An item need not be readable. One whose key is of no kind stays.
+    ///
+    /// What else the table says of the person goes with [`OperatorTable::delete_traces`].
     pub async fn delete_personal_data(
         &self,
         id: &UserId,
@@ -166,7 +201,9 @@ impl OperatorTable {
     ) -> Result<DeleteOutcome, Error> {
         let mut found_by = found_by.map(Email::normalized);
         for round in 0..MAX_ROUNDS {
-            let (items, credential) = tokio::try_join!(self.items_of(id), self.get(Key::credential(id)))?;
+            let (items, credential) =
+                tokio::try_join!(self.readable_items_of(id), self.get(Key::credential(id)))?;
+            let items: Vec<_> = items.into_iter().flatten().collect();
             let user = items.iter().find(|item| item.kind() == KeyKind::User);
             if user.is_none() && found_by.is_some() {
                 return Ok(DeleteOutcome::AddressMoved);
@@ -177,16 +214,32 @@ impl OperatorTable {
             let mut transaction = Transaction::new(self).delete(Key::credential(id));
             let mut room = MAX_PARTS - 1;
             if let Some(user) = user {
-                let Stored(email): Stored<Email> = user.required("Email")?;
-                transaction = transaction.delete_if(Key::user(id), ("Email", email.as_str()));
+                let email = user.required("Email").ok().map(|Stored::<Email>(email)| email);
+                transaction = match &email {
+                    Some(email) => transaction.delete_if(Key::user(id), ("Email", email.as_str())),
+                    None => transaction.delete(Key::user(id)),
+                };
+                let claim = match &email {
+                    Some(email) => self.get(Key::email_claim(email.normalized())).await?,
+                    None => None,
+                };
                 // In an inconsistent table, the address may belong to another account.
-                let has_claim = self.user_id_of(&email).await?.as_ref() == Some(id);
-                if found_by.is_some_and(|found_by| !has_claim || found_by != email.normalized()) {
+                let holder = claim.as_ref().map(email_claims::user_id);
+                let has_claim = matches!(&holder, Some(Ok(holder)) if holder == id);
+                let normalized = email.as_ref().map(Email::normalized);
+                if found_by.is_some() && (!has_claim || found_by != normalized) {
                     return Ok(DeleteOutcome::AddressMoved);
                 }
-                if has_claim {
-                    let claim = Key::email_claim(email.normalized());
-                    transaction = transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()));
+                if let Some(email) = normalized {
+                    let claim = Key::email_claim(email);
+                    transaction = match holder {
+                        Some(Ok(_)) if has_claim => {
+                            transaction.delete_if(claim, (email_claims::USER_ID, id.as_str()))
+                        }
+                        // It names nobody, and nothing ever writes over it.
+                        Some(Err(_)) => transaction.delete(claim),
+                        _ => transaction,
+                    };
                 }
                 room -= 2;
             }
@@ -208,33 +261,49 @@ impl OperatorTable {
         Err(Error::unavailable("what is to be deleted was changed, round after round"))
     }
 
-    /// Replaces a person's id in `CreatedBy` and `AddedBy` of other people's items. Reads the whole table. Returns how many
-    /// items named the person. If interrupted, call it again.
-    pub async fn forget_author(&self, id: &UserId) -> Result<u64, Error> {
-        let (mut replaced, mut start) = (0, None);
+    /// Deletes what the table says of a person who has no account any more: the e-mail claims that name the person, and
+    /// the person's id in `CreatedBy` and `AddedBy` of other people's items. Reads the whole table. If interrupted, call it
+    /// again.
+    pub async fn delete_traces(&self, id: &UserId) -> Result<Traces, Error> {
+        let user_id = email_claims::USER_ID;
+        let (mut traces, mut start) = (Traces::default(), None);
         loop {
             let input = ScanInput::builder()
                 .table_name(self.name())
-                .filter_expression(format!("{CREATED_BY} = :id OR {ADDED_BY} = :id"))
+                .filter_expression(format!("{CREATED_BY} = :id OR {ADDED_BY} = :id OR {user_id} = :id"))
                 .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .build();
             let output = self.client().call(input).await.map_err(|error| from_sdk_error("Scan", &error))?;
             for attributes in output.items.into_iter().flatten() {
-                let item = Item::with_key(attributes)?;
-                let attribute = if item.kind() == KeyKind::User { CREATED_BY } else { ADDED_BY };
-                let change = [(attribute, Some(DELETED_USER))];
-                let transaction =
-                    Transaction::new(self).change(item.key()?, &change, (attribute, id.as_str()));
+                let Ok(item) = Item::with_key(attributes) else {
+                    traces.of_no_kind += 1;
+                    continue;
+                };
+                let transaction = Transaction::new(self);
+                let (transaction, count) = match item.kind() {
+                    KeyKind::EmailClaim => (
+                        transaction
+                            .delete_if(item.key()?, (user_id, id.as_str()))
+                            .demand_absent(Key::user(id)),
+                        &mut traces.claims,
+                    ),
+                    kind => {
+                        let attribute = if kind == KeyKind::User { CREATED_BY } else { ADDED_BY };
+                        let change = [(attribute, Some(DELETED_USER))];
+                        let known = (attribute, id.as_str());
+                        (transaction.change(item.key()?, &change, known), &mut traces.replaced)
+                    }
+                };
                 // A refusal means that the item is gone, or names somebody else.
                 if let CommitOutcome::Committed = transaction.commit().await? {
-                    replaced += 1;
+                    *count += 1;
                 }
             }
             start = output.last_evaluated_key;
             if start.is_none() {
-                return Ok(replaced);
+                return Ok(traces);
             }
         }
     }
@@ -318,12 +387,26 @@ impl OperatorTable {
 
     /// Everything in a user's partition.
     pub(super) async fn items_of(&self, id: &UserId) -> Result<Vec<Item>, Error> {
-        let range = Range::everything_of(id);
+        self.readable_items_of(id).await?.into_iter().collect()
+    }
+
+    /// Everything in a user's partition; an error for each item whose key is of no kind.
+    async fn readable_items_of(&self, id: &UserId) -> Result<Vec<Result<Item, Error>>, Error> {
+        let [partition, first, last] = Range::everything_of(id).to_attributes();
         let (mut items, mut start) = (Vec::new(), None);
         loop {
-            let page = self.query_page(&range, start).await?;
-            items.extend(page.items);
-            start = page.next;
+            let input = QueryInput::builder()
+                .table_name(self.name())
+                .key_condition_expression(Range::CONDITION)
+                .expression_attribute_values(":partition", partition.clone())
+                .expression_attribute_values(":first", first.clone())
+                .expression_attribute_values(":last", last.clone())
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .build();
+            let output = self.client().call(input).await.map_err(|error| from_sdk_error("Query", &error))?;
+            items.extend(output.items.into_iter().flatten().map(Item::with_key));
+            start = output.last_evaluated_key;
             if start.is_none() {
                 return Ok(items);
             }

@@ -271,7 +271,7 @@ impl Worker<'_> {
             Delete { .. } => {
                 let id = user.parse().unwrap();
                 let deleted = self.world.table().delete_personal_data(&id, None).await.unwrap();
-                self.world.table().forget_author(&id).await.unwrap();
+                self.world.table().delete_traces(&id).await.unwrap();
                 (i32::from(deleted != DeleteOutcome::Deleted), Value::Null)
             }
             Profile { organization, .. } => {

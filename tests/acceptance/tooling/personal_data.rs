@@ -37,7 +37,7 @@ async fn a_deletion_leaves_nothing_of_a_person() {
             "UserId": id, "FirstName": "Ada", "LastName": "Lovelace", "Email": "Ada@example.com",
             "PreferredEmail": null, "PhoneNumber": "561-555-1212", "OrganizationIds": [ACME, GLOBEX],
             "CustomerAssociations": [{ "OrganizationId": GLOBEX, "CustomerNumber": "C-7" }], "HasPassword": true,
-            "ReplacedIn": 0,
+            "Unreadable": 0, "ReplacedIn": 0,
         })
     );
     assert_eq!(cli.world.items().await, before);
@@ -119,6 +119,52 @@ async fn a_deletion_covers_what_items_of_others_say() {
         after.iter().filter(|item| text(item, "SK") != "SIGNING_KEYS").map(ToString::to_string).collect();
     assert_eq!(after, replaced);
     cli.refused(&["delete", "--id", JANE, "--yes"], NOBODY).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_covers_what_cannot_be_read() {
+    let cli = Cli::start().await;
+    let item = |partition: &str, sort: &str, attributes: &[(&str, &str)]| {
+        let keys = [("PK", partition), ("SK", sort)];
+        let item = keys.iter().chain(attributes);
+        item.map(|(name, value)| ((*name).to_owned(), json!({ "S": value }))).collect::<Value>()
+    };
+    let (jane, created) = (format!("USER#{JANE}"), "2026-01-02T03:04:05Z");
+    for item in [
+        item(&jane, "MEMBERSHIP#org_broken", &[("AddedBy", JANE)]),
+        item(&jane, "CUSTOMER#org_broken", &[]),
+        item(&jane, "NOTE", &[]),
+        item("SOMETHING#else", "X", &[("AddedBy", JANE)]),
+        item("EMAIL#old@example.com", "EMAIL", &[("UserId", JANE)]),
+        // A user without an address, and one whose claim names nobody.
+        item("USER#kp_x", "PROFILE", &[("FirstName", "X"), ("CreatedAt", created), ("CreatedBy", "kp_x")]),
+        item("EMAIL#x@example.com", "EMAIL", &[("UserId", "kp_x")]),
+        item("USER#kp_y", "PROFILE", &[("Email", "Y@example.com")]),
+        item("EMAIL#y@example.com", "EMAIL", &[]),
+    ] {
+        cli.world.put_item(&item).await;
+    }
+    let left = async |traces: &[&str]| {
+        let items = cli.world.items().await;
+        let is_trace = |item: &&Value| traces.iter().any(|trace| item.to_string().contains(trace));
+        items.iter().filter(is_trace).map(|item| text(item, "PK")).collect::<Vec<_>>()
+    };
+    let output = cli.run(&["delete", "--email", "jane@example.com", "--yes", "--json"]).await;
+    let deleted: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!((&deleted["UserId"], &deleted["Unreadable"]), (&json!(JANE), &json!(2)));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("items that this program does not know name the person too"), "{told}");
+    assert_eq!(left(&[JANE, "jane@", "old@"]).await, ["SOMETHING#else", &jane]);
+    cli.refused(&["delete", "--id", JANE, "--yes"], NOBODY).await;
+
+    let cannot =
+        "the account of this e-mail address cannot be read (the table holds a broken User item: LastName)";
+    cli.refused(&["delete", "--email", "x@example.com", "--yes"], cannot).await;
+    for id in ["kp_x", "kp_y"] {
+        let deleted = cli.json(&["delete", "--id", id, "--yes"]).await;
+        assert_eq!((&deleted["Email"], &deleted["Unreadable"]), (&Value::Null, &json!(1)), "{id}");
+    }
+    assert_eq!(left(&["kp_x", "x@example", "kp_y", "y@example"]).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
