@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
+use operator::table::OPERATOR;
 
 use failure::Failure;
 use output::{Line, Output, ask, escaped, print, print_exactly, tell};
@@ -41,8 +42,6 @@ const DATA_DIR: &str = ".users";
 const DATA_DIR_VARIABLE: &str = "USERS_DATA_DIR";
 const ENDPOINT_URL_VARIABLE: &str = "USERS_ENDPOINT_URL";
 const TABLE_VARIABLE: &str = "USERS_TABLE";
-/// The `CreatedBy` and `AddedBy` of everything that commands create.
-const OPERATOR: &str = "operator";
 /// What the exit statuses mean.
 const EXIT_STATUS: &str =
     "0 done; 1 not found, refused or not right; 2 wrong usage; 3 the table cannot be used now.";

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use operator::table::ImportedAccount;
+use operator::table::{DELETED_USER, ImportedAccount, OPERATOR, is_reserved};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
@@ -177,6 +177,12 @@ impl Reader {
 
     fn account(&mut self, defaults: &Defaults) -> Option<ImportedAccount> {
         let id: Option<UserId> = self.optional("UserId");
+        if id.as_ref().is_some_and(is_reserved) {
+            self.is_wrong(
+                "UserId",
+                format!("must not be {OPERATOR} or {DELETED_USER}, which are nobody's ids"),
+            );
+        }
         self.fill_names(&defaults.missing_names);
         let first_name: Option<PersonName> = self.required("FirstName");
         let last_name: Option<PersonName> = self.required("LastName");

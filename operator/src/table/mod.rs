@@ -32,7 +32,8 @@ pub use import::{Disagreement, ImportOutcome, ImportedAccount};
 pub use invariants::{Examination, Link, Phase, RepairOutcome, Violation};
 pub use observer::{CallObserver, observed};
 pub use personal_data::{
-    Account, ChangeOutcome, DeleteOutcome, LeaveOutcome, PersonalData, Traces, UserChanges,
+    Account, ChangeOutcome, DELETED_USER, DeleteOutcome, LeaveOutcome, OPERATOR, PersonalData, Traces,
+    UserChanges, is_reserved,
 };
 pub use records::{Record, RecordPage, RecordPageStart};
 pub use server_time::ClockSkew;

@@ -16,8 +16,10 @@ use shared::table::{NewMembership, email_claims};
 use super::transaction::{MAX_PARTS, OperatorTransaction as _};
 use super::{OperatorTable, Record, records};
 
+/// Stands in `CreatedBy` and `AddedBy` for whoever runs commands.
+pub const OPERATOR: &str = "operator";
 /// Stands in `CreatedBy` and `AddedBy` for a person whose data was deleted.
-const DELETED_USER: &str = "deleted-user";
+pub const DELETED_USER: &str = "deleted-user";
 const CREATED_BY: &str = "CreatedBy";
 const ADDED_BY: &str = "AddedBy";
 
@@ -158,6 +160,12 @@ pub enum LeaveOutcome {
     AddressMoved,
 }
 
+/// Whether no user may have this id, because it stands for somebody else in `CreatedBy` and `AddedBy`.
+#[must_use]
+pub fn is_reserved(id: &UserId) -> bool {
+    [OPERATOR, DELETED_USER].contains(&id.as_str())
+}
+
 impl OperatorTable {
     /// Reads everything that the table holds about a person. `None` if that is nothing.
     ///
@@ -262,15 +270,19 @@ impl OperatorTable {
     }
 
     /// Deletes what the table says of a person who has no account any more: the e-mail claims that name the person, and
-    /// the person's id in `CreatedBy` and `AddedBy` of other people's items. Reads the whole table. If interrupted, call it
-    /// again.
+    /// the person's id in `CreatedBy` and `AddedBy` of other people's items. A reserved id stays there, because it names no
+    /// person. Reads the whole table. If interrupted, call it again.
     pub async fn delete_traces(&self, id: &UserId) -> Result<Traces, Error> {
         let user_id = email_claims::USER_ID;
+        let mut filter = format!("{user_id} = :id");
+        if !is_reserved(id) {
+            filter += &format!(" OR {CREATED_BY} = :id OR {ADDED_BY} = :id");
+        }
         let (mut traces, mut start) = (Traces::default(), None);
         loop {
             let input = ScanInput::builder()
                 .table_name(self.name())
-                .filter_expression(format!("{CREATED_BY} = :id OR {ADDED_BY} = :id OR {user_id} = :id"))
+                .filter_expression(&filter)
                 .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)

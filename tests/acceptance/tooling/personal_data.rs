@@ -168,6 +168,29 @@ async fn a_deletion_covers_what_cannot_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_for_nobody_is_not_rewritten_by_a_deletion() {
+    let cli = Cli::start().await;
+    cli.json(&["member", "add", "--id", JOHN, "--organization", GLOBEX]).await;
+    let body = json!({ "FirstName": "A", "LastName": "B", "Email": "one@example.com" }).to_string();
+    let jane = cli.world.bearer("Admin", JANE, ACME);
+    cli.world.post("/api/users", body).bearer(jane).send().await.assert_ok(201);
+    cli.json(&["delete", "--id", JANE, "--yes"]).await;
+    let before = cli.world.items().await;
+    let names = |author: &str| before.iter().filter(|item| text(item, "AddedBy") == author).count();
+    assert_eq!((names("operator"), names("deleted-user")), (1, 2), "{before:?}");
+    for id in ["operator", "deleted-user"] {
+        cli.refused(&["delete", "--id", id, "--yes"], NOBODY).await;
+        assert_eq!(cli.world.items().await, before);
+        // Somebody who got such an id from an earlier version can be deleted, and nothing else changes.
+        let claim =
+            json!({ "PK": { "S": "EMAIL#a@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": id } });
+        cli.world.put_item(&claim).await;
+        assert_eq!(cli.json(&["delete", "--id", id, "--yes"]).await["ReplacedIn"], 0);
+        assert_eq!(cli.world.items().await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_deleted_while_others_add_is_whole_or_gone() {
     let cli = Arc::new(Cli::start().await);
     let body = json!({ "FirstName": "Ada", "LastName": "Lovelace", "Email": "ada@example.com" });

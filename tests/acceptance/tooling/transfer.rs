@@ -145,6 +145,14 @@ async fn a_wrong_row_is_reported_by_line_field_and_reason() {
         (row("Email", json!("canary")), "Email,must be a valid e-mail address"),
         (row("Email", Value::Null), "Email,is required"),
         (row("UserId", json!("canary #")), "UserId,must be printable ASCII without white space or #"),
+        (
+            row("UserId", json!("operator")),
+            "UserId,\"must not be operator or deleted-user, which are nobody's ids\"",
+        ),
+        (
+            row("UserId", json!("deleted-user")),
+            "UserId,\"must not be operator or deleted-user, which are nobody's ids\"",
+        ),
         (another.to_string(), "UserId,An account with another e-mail address has this id."),
         (row("PreferredEmail", json!("canary")), "PreferredEmail,must be a valid e-mail address"),
         (row("PhoneNumber", json!("canary")), "PhoneNumber,must consist of digits, spaces and + - . ( ) x #"),
@@ -196,7 +204,7 @@ async fn a_wrong_row_is_reported_by_line_field_and_reason() {
     let file = desk.file("users.jsonl", &format!("{good}\n{}\n", lines.join("\n")));
     let before = desk.world().items().await.len();
     let (printed, report) = desk.import(&file, &["--organization", ACME]).await;
-    assert_eq!(counts(&printed), [24, 1, 0, 0, 23]);
+    assert_eq!(counts(&printed), [26, 1, 0, 0, 25]);
     for ((number, (_, expected)), line) in (2..).zip(&cases).zip(&report) {
         let expected = format!("{number},refused,{expected}");
         assert_eq!(line.replace('"', ""), expected.replace('"', ""));
