@@ -1,5 +1,6 @@
 //! The directory in which a local system stores everything.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -25,34 +26,55 @@ pub(super) struct DataDir {
     pub(super) remark: Option<String>,
 }
 
-/// Creates the directory if it is missing, for its owner only, and locks it.
+/// Creates the directory if it is missing, for its owner only, and locks it. Leaves the directory of another program as it is.
 ///
 /// # Errors
 /// Says that it cannot be made or written to, that others can enter it, that another system uses it, or that its data is
 /// of another version.
 pub(super) fn prepare(data_dir: &Path) -> Result<DataDir, String> {
     create_private_dir(data_dir).map_err(|error| format!("cannot make {}: {error}", data_dir.display()))?;
+    check_version(data_dir)?;
     let remark = close_to_others(data_dir)?;
     let lock = lock(data_dir)?;
-    let file = data_dir.join(VERSION_FILE);
-    let fault = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", file.display());
-    match fs::read_to_string(&file) {
-        Ok(version) if version.trim_end() == VERSION => {}
-        Ok(version) => {
-            return Err(format!(
-                "{} was made by another version of this program: its data is of version {:?}, read here is \
-                 version {VERSION}. Use that program, or another directory with --data-dir",
-                data_dir.display(),
-                version.trim_end()
-            ));
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(fault("read", error)),
-    }
+    // Another version may have been the first to lock it.
+    check_version(data_dir)?;
     // Written at every start, so that a directory that accepts no data fails now and not in a request.
-    replace_private(&file, VERSION.as_bytes()).map_err(|error| fault("write", error))?;
+    let file = data_dir.join(VERSION_FILE);
+    replace_private(&file, VERSION.as_bytes())
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     make_files_private(data_dir)?;
     Ok(DataDir { lock, remark })
+}
+
+/// Checks that the data, if there is any, is of the version that this program reads.
+fn check_version(data_dir: &Path) -> Result<(), String> {
+    let file = data_dir.join(VERSION_FILE);
+    let version = match fs::read_to_string(&file) {
+        Ok(version) => version,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("cannot read {}: {error}", file.display())),
+    };
+    let version = version.trim_end();
+    if version == VERSION {
+        return Ok(());
+    }
+    let shown = data_dir.display();
+    Err(if holds_data(data_dir) {
+        format!(
+            "{shown} was made by another version of this program: its data is of version {version:?}, read here is \
+             version {VERSION}. Use that program, or another directory with --data-dir"
+        )
+    } else {
+        format!(
+            "{shown} is not a data directory of this program, and it holds a file {VERSION_FILE}: choose another \
+             directory with --data-dir"
+        )
+    })
+}
+
+/// Whether a local system has stored anything in the directory.
+fn holds_data(data_dir: &Path) -> bool {
+    [dynamodb::FILE, signing_key::FILE].iter().any(|name| data_dir.join(name).exists())
 }
 
 /// Takes the permissions of others from a directory that is ours or empty. Any other directory is left as it is.
@@ -62,8 +84,15 @@ fn close_to_others(data_dir: &Path) -> Result<Option<String>, String> {
     if !is_open_to_others(data_dir).map_err(cannot)? {
         return Ok(None);
     }
-    let is_ours = data_dir.join(VERSION_FILE).exists();
-    if !is_ours && fs::read_dir(data_dir).map_err(cannot)?.next().is_some() {
+    // A start that was interrupted leaves no data yet.
+    let is_begun = |name: &OsStr| [VERSION_FILE, LOCK_FILE].iter().any(|ours| name == *ours);
+    let mut is_ours = data_dir.join(VERSION_FILE).exists() && holds_data(data_dir);
+    if !is_ours {
+        let names = fs::read_dir(data_dir).map_err(cannot)?.map(|entry| entry.map(|entry| entry.file_name()));
+        let names: Vec<_> = names.collect::<Result<_, _>>().map_err(cannot)?;
+        is_ours = names.iter().all(|name| is_begun(name));
+    }
+    if !is_ours {
         return Err(format!(
             "others than you can enter {shown}, and it holds other files: choose another directory with --data-dir, or \
              `chmod 700` it first"

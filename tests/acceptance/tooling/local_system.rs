@@ -591,17 +591,28 @@ async fn what_a_local_system_keeps_is_closed_to_others() {
     let told = "error: others than you can read DIR/dynamodb.sqlite-journal, and that cannot be changed: ";
     assert!(message.starts_with(told), "{message}");
 
-    // The directory of something else stays as it is.
+    // The directory of something else stays as it is, whatever version that has.
     let foreign = directory.path().join("foreign");
     std::fs::create_dir(&foreign).unwrap();
     std::fs::write(foreign.join("index.html"), "").unwrap();
     open(&foreign, 0o755);
-    assert_eq!(
-        refusal(&foreign).await,
-        "error: others than you can enter DIR, and it holds other files: choose another directory with --data-dir, or \
-         `chmod 700` it first\n"
-    );
-    assert_eq!((mode(&foreign), std::fs::read_dir(&foreign).unwrap().count()), (0o755, 1));
+    let others = "error: others than you can enter DIR, and it holds other files: choose another directory with --data-dir, or \
+         `chmod 700` it first\n";
+    let version = "error: DIR is not a data directory of this program, and it holds a file version: choose another \
+                   directory with --data-dir\n";
+    for (content, expected) in [(None, others), (Some("1\n"), others), (Some("2.3.1"), version)] {
+        if let Some(content) = content {
+            std::fs::write(foreign.join("version"), content).unwrap();
+        }
+        let before = std::fs::read_dir(&foreign).unwrap().count();
+        assert_eq!(refusal(&foreign).await, expected);
+        assert_eq!((mode(&foreign), std::fs::read_dir(&foreign).unwrap().count()), (0o755, before));
+    }
+    // A start that was interrupted is gone on with.
+    std::fs::remove_file(foreign.join("index.html")).unwrap();
+    std::fs::write(foreign.join("version"), "1").unwrap();
+    drop(embedded_in(&foreign).await);
+    assert_eq!(mode(&foreign), 0o700);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
