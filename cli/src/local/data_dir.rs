@@ -26,7 +26,7 @@ pub(super) struct DataDir {
     pub(super) remark: Option<String>,
 }
 
-/// Creates the directory if it is missing, for its owner only, and locks it. Leaves the directory of another program as it is.
+/// Creates the directory if it is missing, for its owner only, and locks it. Leaves that of another program as it is.
 ///
 /// # Errors
 /// Says that it cannot be made or written to, that others can enter it, that another system uses it, or that its data is

@@ -274,10 +274,11 @@ impl OperatorTable {
     /// person. Reads the whole table. If interrupted, call it again.
     pub async fn delete_traces(&self, id: &UserId) -> Result<Traces, Error> {
         let user_id = email_claims::USER_ID;
-        let mut filter = format!("{user_id} = :id");
-        if !is_reserved(id) {
-            filter += &format!(" OR {CREATED_BY} = :id OR {ADDED_BY} = :id");
-        }
+        let filter = if is_reserved(id) {
+            format!("{user_id} = :id")
+        } else {
+            format!("{user_id} = :id OR {CREATED_BY} = :id OR {ADDED_BY} = :id")
+        };
         let (mut traces, mut start) = (Traces::default(), None);
         loop {
             let input = ScanInput::builder()
