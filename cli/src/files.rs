@@ -23,6 +23,21 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     private_options().create(true).truncate(false).open(path)
 }
 
+/// Opens a file that is read more than once, which a pipe cannot be.
+pub(crate) fn open_input(path: &Path) -> io::Result<File> {
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(io::Error::other("it is a folder"));
+    }
+    if !found.is_file() {
+        return Err(io::Error::other(
+            "it is a pipe or a device, and an import reads a file more than once: write its content to a file that \
+             only you can read",
+        ));
+    }
+    File::open(path)
+}
+
 /// Writes a file, or replaces it. A kill during this leaves the previous file.
 pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut draft = draft(path)?;
@@ -167,7 +182,7 @@ pub(crate) fn digest_start(path: &Path, bytes: u64, context: &mut Context) -> io
 /// The SHA-256 of a file.
 pub(crate) fn digest(path: &Path) -> io::Result<Digest> {
     let mut context = Context::new(&SHA256);
-    io::copy(&mut File::open(path)?, &mut Digesting(&mut context))?;
+    io::copy(&mut open_input(path)?, &mut Digesting(&mut context))?;
     Ok(context.finish())
 }
 

@@ -115,6 +115,9 @@ impl Source {
         }
         let mut remarks: Vec<String> = text.remark().map(ToOwned::to_owned).into_iter().collect();
         remarks.extend(container.remarks());
+        if total == 0 {
+            remarks.push("The file has no rows.".to_owned());
+        }
         if is_guessed {
             remarks.push(
                 "The columns are those of Kinde's import, so the file is read as Kinde's. If it is not, give --from users."

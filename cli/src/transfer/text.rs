@@ -1,12 +1,13 @@
 //! The text of a file as UTF-8 with Unix line ends, whatever encoding, line ends or compression it has.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::MultiGzDecoder;
+
+use crate::files;
 
 /// How much of a file is read to recognise its line ends.
 const HEAD_BYTES: u64 = 64 * 1024;
@@ -33,7 +34,7 @@ impl TextFile {
     /// Reads a file once to find out how its text is encoded.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut head = Vec::new();
-        File::open(path)?.take(4).read_to_end(&mut head)?;
+        files::open_input(path)?.take(4).read_to_end(&mut head)?;
         if let Some((_, advice)) = NOT_TEXT.iter().find(|(start, _)| head.starts_with(start)) {
             return Err(io::Error::other(*advice));
         }
@@ -75,7 +76,7 @@ impl TextFile {
     }
 
     fn bytes(&self) -> io::Result<Box<dyn Read>> {
-        let file = File::open(&self.path)?;
+        let file = files::open_input(&self.path)?;
         Ok(if self.is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
     }
 

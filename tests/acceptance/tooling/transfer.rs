@@ -932,11 +932,34 @@ async fn a_file_that_is_none_is_said() {
     for (file, why) in [(&binary, "it is not text"), (&missing, "No such file")] {
         desk.cli.refused(&["import", file.to_str().unwrap(), "--organization", ACME], why).await;
     }
-    // A byte order mark, Windows' line ends and nothing at all are no faults.
+    // What can be read only once is refused before it is opened: a pipe without a writer would never answer.
+    let pipe = desk.path("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let users = desk.file("users.csv", &format!("FirstName,LastName,Email\n{}", plain_rows(1)));
+    for (input, why) in [
+        (pipe.to_str().unwrap(), "it is a pipe or a device"),
+        ("/dev/null", "it is a pipe or a device"),
+        (desk.path("").to_str().unwrap(), "it is a folder"),
+    ] {
+        for arguments in [&["import", input] as &[&str], &["import", &users, "--password-hashes", input]] {
+            desk.cli.refused(&[arguments, &["--organization", ACME]].concat(), why).await;
+        }
+    }
+    assert!(desk.world().user_id_of("user0@example.com").await.is_none(), "nothing was imported");
+    // A byte order mark and Windows' line ends are no faults.
     let file = desk.file("bom.csv", "\u{feff}FirstName,LastName,Email\r\nAnn,A,ann@example.com\r\n");
     assert_eq!(counts(&desk.import(&file, &["--organization", ACME]).await.0), [1, 1, 0, 0, 0]);
-    let file = desk.file("empty.csv", "");
-    assert_eq!(counts(&desk.import(&file, &["--organization", ACME]).await.0), [0; 5]);
+    // An empty file imports nobody, and that is told.
+    for content in ["", "FirstName,LastName,Email\n"] {
+        let empty = desk.file("empty.csv", content);
+        assert_eq!(counts(&desk.import(&empty, &["--organization", ACME]).await.0), [0; 5]);
+        for arguments in [&["import", &empty] as &[&str], &["import", &file, "--password-hashes", &empty]] {
+            let output = desk.cli.run(&[arguments, &["--organization", ACME, "--json"]].concat()).await;
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.contains("The file has no rows."), "{arguments:?}: {told}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -372,7 +372,7 @@ fn lock(file: &Path) -> io::Result<Option<File>> {
     if cfg!(not(unix)) {
         return Ok(None);
     }
-    let file = File::open(file)?;
+    let file = files::open_input(file)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::other("another import of it is running")),
         // Some network file systems have no locks.
