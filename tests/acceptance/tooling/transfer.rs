@@ -526,6 +526,7 @@ async fn an_import_writes_over_no_file_but_its_own_report() {
     let hashes =
         desk.file("hashes.jsonl", &json!({ "Email": "a@example.com", "PasswordHash": hash }).to_string());
     let foreign = desk.file("foreign.csv", "Line,Item\n1,mine\n");
+    let longer = desk.file("longer.csv", "Line,Outcome,Field,Reason,MyNotes\n2,refused,x,y,precious\n");
     std::fs::hard_link(&file, desk.path("hard-link.csv")).unwrap();
     std::os::unix::fs::symlink(&file, desk.path("link.csv")).unwrap();
     std::os::unix::fs::symlink(desk.path("nowhere"), desk.path("dangling.csv")).unwrap();
@@ -547,6 +548,7 @@ async fn an_import_writes_over_no_file_but_its_own_report() {
         (&hashes, read),
         (desk.path("users.csv.import-progress").to_str().unwrap(), read),
         (&foreign, stays),
+        (&longer, stays),
         (desk.path("dangling.csv").to_str().unwrap(), stays),
         (desk.path("folder").to_str().unwrap(), stays),
         ("/dev/null", stays),

@@ -15,7 +15,11 @@ const HEADER: [&str; 4] = ["Line", "Outcome", "Field", "Reason"];
 
 const KIND: OutputKind = OutputKind {
     name: "the report of an import",
-    is_one: |head| head.starts_with(HEADER.join(",").as_bytes()),
+    is_one: |head| {
+        // The whole first line. Windows' line ends are those of a spreadsheet that saved it.
+        let after_header = head.strip_prefix(HEADER.join(",").as_bytes());
+        after_header.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
+    },
 };
 
 /// How much of a report is final, and what that is.
