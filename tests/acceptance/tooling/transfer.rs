@@ -518,6 +518,42 @@ async fn a_resumed_import_is_the_same_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumed_import_leaves_another_imports_report() {
+    let desk = Desk::start().await;
+    let header = "FirstName,LastName,Email\n";
+    let file = desk.file("users.csv", &format!("{header}{}", plain_rows(300)));
+    let other = desk.file("other.csv", &format!("{header}No,Address,\n"));
+    let proxy = late_transactions_fail(desk.world()).await;
+    let table = ["--organization", ACME, "--table", desk.world().table().name()];
+    let report = desk.path("report.csv");
+    let shared = ["--report", report.to_str().unwrap(), "--endpoint-url", &proxy.url];
+    let import = [&["import", &file], &table[..], &shared].concat();
+    assert_eq!(finish(spawn(&import)).await.status.code(), Some(3));
+    let output = finish(spawn(&[&["import", &other], &table[..], &shared].concat())).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let reported = std::fs::read_to_string(&report).unwrap();
+    assert_eq!(reported, "Line,Outcome,Field,Reason\n2,refused,Email,is required\n");
+    let output = finish(spawn(&import)).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--force replaces it"));
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), reported);
+    // That is no other job: it goes on where it was.
+    let output = finish(spawn(&[&import[..], &["--force"]].concat())).await;
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("Going on after 100 rows"));
+    assert!(!report.exists());
+}
+
+/// A proxy that fails every transaction after those of the first hundred rows.
+async fn late_transactions_fail(world: &World) -> Proxy {
+    let calls = AtomicUsize::new(0);
+    Proxy::scheduled(world.dynamodb_address(), move |request| {
+        let is_transaction = request.windows(18).any(|part| part == b"TransactWriteItems");
+        (is_transaction && calls.fetch_add(1, Ordering::SeqCst) >= 5).then_some(Fault::Throttled)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_writes_over_no_file_but_its_own_report() {
     let desk = Desk::start().await;
     let users = format!("FirstName,LastName,Email\nNo,Address,\n{}", plain_rows(2));

@@ -169,7 +169,7 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     };
     let kept: Vec<_> = inputs.iter().copied().chain([progress_file.as_path()]).collect();
     let report = match &start {
-        Some(start) => Report::resume(&report, &start.report, &kept),
+        Some(start) => Report::resume(&report, &start.report, &kept, *force),
         None => Report::create(&report, &kept, *force),
     };
     let report = report.map_err(Failure::refused)?;

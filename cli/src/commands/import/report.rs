@@ -52,10 +52,15 @@ impl Report {
     }
 
     /// The report of an interrupted import, which continues after what is final.
-    pub(super) fn resume(path: &Path, position: &ReportPosition, inputs: &[&Path]) -> Result<Self, String> {
+    pub(super) fn resume(
+        path: &Path,
+        position: &ReportPosition,
+        inputs: &[&Path],
+        force: bool,
+    ) -> Result<Self, String> {
         if position.bytes == 0 {
-            // It holds at most lines about rows that will be imported again.
-            return Self::create(path, inputs, true);
+            // A report that is there may be that of another import.
+            return Self::create(path, inputs, force);
         }
         let changed = |why: &dyn std::fmt::Display| {
             format!(
