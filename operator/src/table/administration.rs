@@ -85,6 +85,23 @@ impl OperatorTable {
         Err(Error::unavailable("the new table did not become active"))
     }
 
+    /// What tells the table from any other, also from a later one with its name. `None` if there is no table, or its
+    /// server gives tables no identity.
+    pub async fn identity(&self) -> Result<Option<String>, Error> {
+        let input = DescribeTableInput::builder().table_name(self.name()).build();
+        let table = match self.client().call(input).await {
+            Ok(output) => output.table,
+            Err(error) => match error.as_service_error() {
+                Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
+                _ => return Err(from_sdk_error("DescribeTable", &error)),
+            },
+        };
+        let Some(table) = table else { return Ok(None) };
+        let created = table.creation_date_time.map(|time| time.to_string());
+        let parts: Vec<_> = table.table_id.into_iter().chain(created).collect();
+        Ok((!parts.is_empty()).then(|| parts.join(" ")))
+    }
+
     /// Describes the table. `None` if no table has the name.
     pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
         let input = DescribeTableInput::builder().table_name(self.name()).build();

@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use crate::endpoints::requests::{exception, scripted_table};
 use crate::harness::{ACME, GLOBEX, JANE, World, text};
-use crate::table::faults::{Fault, Proxy};
+use crate::table::faults::{Fault, Proxy, operation_of};
 use crate::tooling::command_line::{Cli, users, users_command};
 
 /// A command line with a folder for files.
@@ -518,6 +518,26 @@ async fn a_resumed_import_is_the_same_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumed_import_goes_on_in_its_own_table_only() {
+    let desk = Desk::start().await;
+    let file = desk.file("users.csv", &rows(300));
+    let proxy = late_transactions_fail(desk.world()).await;
+    let name = desk.world().table().name().to_owned();
+    let import = ["import", &file, "--table", &name, "--endpoint-url", &proxy.url];
+    assert_eq!(finish(spawn(&import)).await.status.code(), Some(3));
+    let progress = std::fs::read(desk.path("users.csv.import-progress")).unwrap();
+    // The table is deleted, and there is another one with its name.
+    desk.world().dynamodb("DeleteTable", &json!({ "TableName": name })).await;
+    assert!(desk.world().table().create().await.unwrap());
+    let output = finish(spawn(&import)).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("with another table of this name") && told.contains("--restart"), "{told}");
+    assert_eq!(std::fs::read(desk.path("users.csv.import-progress")).unwrap(), progress);
+    assert!(desk.world().items().await.is_empty(), "nothing was imported");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resumed_import_leaves_another_imports_report() {
     let desk = Desk::start().await;
     let header = "FirstName,LastName,Email\n";
@@ -823,7 +843,10 @@ async fn a_claim_that_leads_nowhere_refuses_its_row_alone() {
 async fn one_import_of_a_file_runs_at_a_time() {
     let desk = Desk::start().await;
     let file = desk.file("users.csv", &rows(3));
-    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), |_: &[u8]| Some(Fault::BlackHole)).await;
+    let proxy = Proxy::scheduled(desk.world().dynamodb_address(), |request: &[u8]| {
+        (operation_of(request) != "DescribeTable").then_some(Fault::BlackHole)
+    })
+    .await;
     let table = ["--endpoint-url", &proxy.url, "--table", desk.world().table().name()];
     let mut first = spawn(&[&["import", &file], &table[..]].concat());
     let progress = desk.path("users.csv.import-progress");

@@ -21,15 +21,18 @@ pub(super) struct Job {
     arguments: String,
     /// A digest of the content of each file that is read.
     inputs: Vec<String>,
+    /// The identity of the table, if its server gives one.
+    table: Option<String>,
 }
 
 impl Job {
-    /// The job of a command with these arguments that reads these files as they are now.
-    pub(super) fn new(arguments: &str, inputs: &[&Path]) -> io::Result<Self> {
+    /// The job of a command with these arguments that reads these files as they are now and writes to this table.
+    pub(super) fn new(arguments: &str, inputs: &[&Path], table: Option<String>) -> io::Result<Self> {
         let inputs = inputs.iter().map(|input| Ok(BASE64URL.encode(files::digest(input)?)));
         Ok(Self {
             arguments: BASE64URL.encode(digest(&SHA256, arguments.as_bytes())),
             inputs: inputs.collect::<io::Result<_>>()?,
+            table,
         })
     }
 }
@@ -88,8 +91,13 @@ impl Checkpoint {
         if rows == 0 {
             return Ok(None);
         }
-        let what =
-            if job.inputs == self.job.inputs { "other arguments" } else { "another content of the files" };
+        let what = if job.inputs != self.job.inputs {
+            "another content of the files"
+        } else if job.arguments != self.job.arguments {
+            "other arguments"
+        } else {
+            "another table of this name"
+        };
         Err(format!(
             "an import of this file was interrupted after {rows} rows, with {what}: give it as it was, or begin anew \
              with --restart"

@@ -161,8 +161,14 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
     let inputs: Vec<_> = [file.as_path()].into_iter().chain(password_hashes.as_deref()).collect();
     let report = report.clone().unwrap_or_else(|| with_ending(file, "report.csv"));
     let progress_file = with_ending(file, "import-progress");
-    let job = Job::new(&arguments.identity(&report), &inputs).map_err(cannot_read)?;
-    let checkpoint = (!dry_run).then(|| Checkpoint::new(progress_file.clone(), job));
+    let table = arguments.table.open().await?;
+    let checkpoint = if *dry_run {
+        None
+    } else {
+        let identity = table.identity().await?;
+        let job = Job::new(&arguments.identity(&report), &inputs, identity).map_err(cannot_read)?;
+        Some(Checkpoint::new(progress_file.clone(), job))
+    };
     let start = match &checkpoint {
         Some(checkpoint) => checkpoint.read(*restart).map_err(Failure::refused)?,
         None => None,
@@ -181,7 +187,6 @@ pub(super) async fn run(arguments: Import, output: Output) -> Result<(), Failure
         // Before the first row, so that no row is ever written without a note of how.
         checkpoint.write(&start).map_err(cannot_note)?;
     }
-    let table = arguments.table.open().await?;
     let hasher = hasher(&table)?;
     let mut import = Importer {
         table,
