@@ -217,6 +217,7 @@ impl Reader {
             created_by,
             password_hash,
             password,
+            is_password_lost: false,
             memberships,
             customer_accounts,
         })

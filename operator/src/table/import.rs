@@ -39,6 +39,8 @@ pub struct ImportedAccount {
     pub password_hash: Option<PasswordHash>,
     /// The password, where it came in plain text: a new hash of it says nothing about an older one.
     pub password: Option<Password>,
+    /// Whether it had a password where it comes from that cannot be imported: no password that is stored here is its.
+    pub is_password_lost: bool,
     /// The organizations that the user belongs to.
     pub memberships: Vec<NewMembership>,
     /// The user's customer accounts, one at most in each organization.
@@ -182,7 +184,8 @@ impl OperatorTable {
     ) -> Result<Found, Error> {
         let keys = accounts.flat_map(|(account, id)| {
             let belongings = account.belongings().map(move |belonging| belonging.key(id));
-            let credential = account.has_password().then(|| Key::credential(id));
+            let credential =
+                (account.has_password() || account.is_password_lost).then(|| Key::credential(id));
             belongings.chain([Key::user(id)]).chain(credential)
         });
         let keys: HashSet<_> = keys.collect();
@@ -259,7 +262,7 @@ impl OperatorTable {
         }
     }
 
-    /// Gives an account the imported password, and what belongs to the imported account. `None` if the address went to
+    /// Gives an account the imported password, or none if that is lost, and what belongs to the imported account. `None` if the address went to
     /// another account meanwhile.
     async fn replace_password(
         &self,
@@ -269,9 +272,10 @@ impl OperatorTable {
     ) -> Result<Option<ImportOutcome>, Error> {
         let transaction = Transaction::new(self).demand(Key::user(&id));
         let mut transaction = email_claims::demand_holder(transaction, &account.user.email, &id);
-        if let Some(hash) = &account.password_hash {
-            transaction = transaction.put(credential(&id, hash));
-        }
+        transaction = match &account.password_hash {
+            Some(hash) => transaction.put(credential(&id, hash)),
+            None => transaction.delete(Key::credential(&id)),
+        };
         let CommitOutcome::Committed = transaction.commit().await? else { return Ok(None) };
         Ok(self.add_to_existing(id, account, found).await?.map(|outcome| match outcome {
             ImportOutcome::Existing(id) => ImportOutcome::Adopted(id),
@@ -451,7 +455,7 @@ impl Found {
         let password = match (&account.password, &account.password_hash) {
             (Some(password), _) => !hash.is_some_and(|hash| hash.is_of(password)),
             (None, Some(own)) => hash.is_none_or(|hash| hash.as_str() != own.as_str()),
-            (None, None) => false,
+            (None, None) => account.is_password_lost && hash.is_some(),
         };
         if id || password { Standing::Another { id, password } } else { Standing::Same }
     }

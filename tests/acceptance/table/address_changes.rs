@@ -110,6 +110,7 @@ fn row(world: &World) -> ImportedAccount {
         user: user("kp_row", ADDRESS),
         has_own_id: false,
         password: None,
+        is_password_lost: false,
         created_at: world.clock.now(),
         created_by: "kp_row".parse().unwrap(),
         password_hash: None,

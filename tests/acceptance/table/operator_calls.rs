@@ -141,6 +141,7 @@ async fn an_account_that_changes_while_it_is_imported_is_looked_up_again() {
         created_by: JANE.parse().unwrap(),
         password_hash: None,
         password: None,
+        is_password_lost: false,
         memberships: vec![NewMembership {
             organization_id: ACME.parse().unwrap(),
             joined_at: START,

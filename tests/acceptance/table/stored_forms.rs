@@ -55,6 +55,7 @@ async fn written() -> Vec<Value> {
         user,
         has_own_id: true,
         password: None,
+        is_password_lost: false,
         created_at: START,
         created_by: "kp_admin".parse().unwrap(),
         password_hash: None,

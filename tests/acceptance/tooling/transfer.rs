@@ -814,6 +814,35 @@ async fn a_row_with_another_password_is_refused_until_it_is_adopted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_planted_password_outlives_a_row_whose_own_is_lost() {
+    let desk = Desk::start().await;
+    plant(&desk).await;
+    let before = desk.world().items().await;
+    // Auth0, "Bulk User Import Database Schema and Examples".
+    let row = json!({ "email": "victim@corp.example", "email_verified": true, "given_name": "Vic", "family_name": "Tim",
+        "custom_password_hash": { "algorithm": "md5",
+            "hash": { "value": "5f4dcc3b5aa765d61d8327deb882cf99", "encoding": "hex" } } });
+    let file = desk.file("bulk.json", &json!([row]).to_string());
+    let import =
+        async |arguments: &[&str]| desk.import(&file, &[&["--organization", ACME], arguments].concat()).await;
+    for arguments in [&["--dry-run"] as &[_], &[]] {
+        let (printed, report) = import(arguments).await;
+        assert_eq!(counts(&printed), [1, 0, 0, 0, 1], "{report:?}");
+        assert!(report.iter().any(|line| line.contains(",refused,PasswordHash,")), "{report:?}");
+        assert_eq!(desk.world().items().await, before);
+    }
+    let (printed, report) = import(&["--adopt"]).await;
+    assert_eq!(printed["Adopted"], 1);
+    assert!(
+        report.iter().any(|line| line.contains(",adopted,") && line.contains("has none now")),
+        "{report:?}"
+    );
+    assert_eq!(desk.user("victim@corp.example").await["HasPassword"], false);
+    // Now the row agrees.
+    assert_eq!(counts(&import(&[]).await.0), [1, 0, 1, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_leads_nowhere_refuses_its_row_alone() {
     let desk = Desk::start().await;
     let claim = |email: &str, id: &str| json!({ "PK": { "S": format!("EMAIL#{email}") }, "SK": { "S": "EMAIL" }, "UserId": { "S": id } });

@@ -463,6 +463,8 @@ impl Importer {
                         self.tell(line, "note", "", reason);
                     }
                     if let Some(lost) = lost {
+                        account.is_password_lost =
+                            account.password.is_none() && account.password_hash.is_none();
                         self.counts.passwords_not_taken_over += 1;
                         self.tell(line, "note", "PasswordHash", &lost.sentence());
                     }
@@ -604,12 +606,21 @@ impl Importer {
             ImportOutcome::Existing(_) => self.counts.existing += 1,
             ImportOutcome::Adopted(old) => {
                 self.counts.adopted += 1;
-                let reason = if old == account.user.id || !account.has_own_id {
-                    format!("The account {old} had another password, or none: it has this row's now.")
-                } else {
-                    format!(
+                let has_same_id = old == account.user.id || !account.has_own_id;
+                let reason = match (has_same_id, account.is_password_lost) {
+                    (true, false) => {
+                        format!("The account {old} had another password, or none: it has this row's now.")
+                    }
+                    (true, true) => {
+                        format!("The account {old} had another password than this row: it has none now.")
+                    }
+                    (false, false) => format!(
                         "The account {old} had the address: it is this row's now, with its id, names and password."
-                    )
+                    ),
+                    (false, true) => format!(
+                        "The account {old} had the address: it is this row's now, with its id and names, without a \
+                         password."
+                    ),
                 };
                 self.tell(line, "adopted", "UserId", &reason);
             }
@@ -681,7 +692,8 @@ fn second(
 ) -> ImportOutcome {
     let id = account.has_own_id && account.user.id != *holder;
     let text = |hash: &Option<PasswordHash>| hash.as_ref().map(|hash| hash.as_str().to_owned());
-    let password = account.password_hash.is_some() && text(&account.password_hash) != text(hash);
+    let has_password = account.password_hash.is_some() || account.is_password_lost;
+    let password = has_password && text(&account.password_hash) != text(hash);
     match (id || password, disagreement) {
         (false, _) => ImportOutcome::Existing(holder.clone()),
         (true, Disagreement::Adopt) => ImportOutcome::Adopted(holder.clone()),
