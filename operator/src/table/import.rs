@@ -316,7 +316,16 @@ impl OperatorTable {
             if links(&items).next().is_none() {
                 break;
             }
-            move_links(Transaction::new(self), &items, &user.id)?.commit().await?;
+            let transaction = Transaction::new(self).demand(Key::user(&user.id));
+            if let CommitOutcome::Refused(_) = move_links(transaction, &items, &user.id)?.commit().await? {
+                // The account was deleted meanwhile. What it still had under the old id goes with it.
+                let keys = links(&items).map(Item::key).collect::<Result<Vec<_>, _>>()?;
+                for some in keys.chunks(MAX_PARTS) {
+                    let transaction = some.iter().cloned().fold(Transaction::new(self), Transaction::delete);
+                    transaction.commit().await?;
+                }
+                return Ok(None);
+            }
         }
         let found = self.look_up([(account, &user.id)].into_iter()).await?;
         Ok(match self.add_to_existing(user.id.clone(), account, &found).await? {

@@ -241,6 +241,31 @@ async fn an_import_adds_to_the_account_that_has_the_address_then() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adoption_adds_nothing_to_an_account_that_is_deleted() {
+    let world = start().await;
+    let organizations: Vec<_> = (0..60).map(|n| format!("org_{n:03}")).collect();
+    world.multiply(&format!("ORG#{ACME}"), "ORG", ACME, &organizations).await;
+    world.multiply(&format!("USER#{JANE}"), &format!("MEMBERSHIP#{ACME}"), ACME, &organizations).await;
+    let row = ImportedAccount { has_own_id: true, ..row(&world) };
+    let (table, transactions) = (world.table().clone(), Arc::new(AtomicUsize::new(0)));
+    let delete: Event = Arc::new(move || {
+        let (table, transactions) = (table.clone(), transactions.clone());
+        Box::pin(async move {
+            // The first finds the claim, the second moves the account, the third what had no room.
+            if transactions.fetch_add(1, Ordering::SeqCst) == 2 {
+                let deletion = table.delete_personal_data(&"kp_row".parse().unwrap(), None).await;
+                deletion.unwrap();
+            }
+        })
+    });
+    let url = interrupted(world.dynamodb_address(), delete).await;
+    let outcome = OperatorTable::local(world.table().name(), &url).import(&[row], Disagreement::Adopt).await;
+    assert_eq!(outcome.unwrap(), [ImportOutcome::Created]);
+    assert_eq!(world.organizations_of("kp_row").await, [ORGANIZATION]);
+    assert!(world.table().examine(|_, _| {}).await.unwrap().violations.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     let world = start().await;
     world.delete_item(&format!("USER#{JANE}"), "PROFILE").await;
