@@ -480,7 +480,7 @@ const SHOWN: &str = "About Account AssociateError AudienceClaim ByteBudget Cause
     Invalid InvalidOrigin JoinOutcome KeyKind LeaveOutcome ManualClock NewMembership Organization OrganizationSource PasswordHasher \
     PersonalData Phase Policy PublishedKeys Quota RateLimit Record RecordPage RecordPageStart Refused \
     Registration RepairOutcome RoleNames SettingsError SigningKey SigningKeys Standing StartError \
-    StoredSigningKeys TableDescription Timestamp TokenRules TokenType User UserChanges Wrong";
+    StoredSigningKeys TableDescription Timestamp TokenRules TokenType Traces User UserChanges Wrong";
 
 #[test]
 fn a_type_that_derives_its_debug_output_has_been_looked_at() {
