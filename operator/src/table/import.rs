@@ -75,6 +75,8 @@ pub enum ImportOutcome {
         /// Whether the user exists.
         exists: bool,
     },
+    /// Nothing was written: the claim of the e-mail address, or the account that it names, cannot be read.
+    Unreadable,
     /// An organization of a membership or a customer account does not exist. Where the account has more of them than
     /// a transaction takes, others may be written.
     OrganizationMissing,
@@ -106,11 +108,15 @@ impl OperatorTable {
         }
         let outcomes = accounts.iter().zip(holders).map(|(account, holder)| {
             let is_taken = taken.contains(&Key::user(&account.user.id));
-            let Some(holder) = holder else {
-                return if is_taken { ImportOutcome::IdTaken } else { ImportOutcome::Created };
+            let holder = match holder {
+                Holder::Nobody if is_taken => return ImportOutcome::IdTaken,
+                Holder::Nobody => return ImportOutcome::Created,
+                Holder::Unreadable => return ImportOutcome::Unreadable,
+                Holder::User(holder) => holder,
             };
             match found.standing(account, &holder) {
                 Standing::Same => ImportOutcome::Existing(holder),
+                Standing::Unreadable => ImportOutcome::Unreadable,
                 Standing::Orphan { exists } => ImportOutcome::ClaimOrphaned { holder, exists },
                 Standing::Another { id, .. } if disagreement == Disagreement::Adopt => {
                     if id && is_taken {
@@ -141,11 +147,13 @@ impl OperatorTable {
         let mut new = Vec::new();
         let mut batch = Batch::new(self);
         for (account, holder) in accounts.iter().zip(&holders) {
-            if let Some(holder) = holder {
-                let added = match found.standing(account, holder) {
-                    Standing::Same => self.add_to_existing(holder.clone(), account, &found).await?,
+            if *holder != Holder::Nobody {
+                let added = match holder.user().map(|holder| (holder, found.standing(account, holder))) {
+                    Some((holder, Standing::Same)) => {
+                        self.add_to_existing(holder.clone(), account, &found).await?
+                    }
                     // Looked at once more: the address may have gone to another account between the reads.
-                    Standing::Orphan { .. } | Standing::Another { .. } => None,
+                    _ => None,
                 };
                 existing.push(match added {
                     Some(outcome) => outcome,
@@ -160,21 +168,24 @@ impl OperatorTable {
         new.append(&mut batch.commit(self, disagreement).await?);
         let (mut existing, mut new) = (existing.into_iter(), new.into_iter());
         let in_order =
-            holders.iter().map(|holder| if holder.is_some() { existing.next() } else { new.next() });
+            holders.iter().map(|holder| if *holder == Holder::Nobody { new.next() } else { existing.next() });
         Ok(in_order.flatten().collect())
     }
 
     /// Which account has the e-mail address of each.
-    async fn holders_of(&self, accounts: &[ImportedAccount]) -> Result<Vec<Option<UserId>>, Error> {
+    async fn holders_of(&self, accounts: &[ImportedAccount]) -> Result<Vec<Holder>, Error> {
         let emails: Vec<_> = accounts.iter().map(|account| account.user.email.normalized()).collect();
         // The table refuses a batch that names a key twice.
         let once: HashSet<_> = emails.iter().copied().collect();
         let keys: Vec<_> = once.into_iter().map(Key::email_claim).collect();
         let mut holders = HashMap::new();
         for claim in self.batch_get(&keys).await? {
-            holders.insert(claim.key()?.partition_id().to_owned(), email_claims::user_id(&claim)?);
+            let holder = email_claims::user_id(&claim).map_or(Holder::Unreadable, Holder::User);
+            holders.insert(claim.key()?.partition_id().to_owned(), holder);
         }
-        Ok(emails.iter().map(|email| holders.get(email.as_str()).cloned()).collect())
+        let holder =
+            |email: &&NormalizedEmail| holders.get(email.as_str()).cloned().unwrap_or(Holder::Nobody);
+        Ok(emails.iter().map(holder).collect())
     }
 
     /// What is there of the accounts that have the addresses of these.
@@ -194,11 +205,18 @@ impl OperatorTable {
             let key = item.key()?;
             match item.kind() {
                 KeyKind::User => {
-                    let Stored(email): Stored<Email> = item.required(users::EMAIL)?;
-                    found.emails.insert(item.parsed(key.partition_id())?, email);
+                    let id = item.parsed(key.partition_id())?;
+                    match item.required(users::EMAIL) {
+                        Ok(Stored(email)) => drop(found.emails.insert(id, email)),
+                        Err(_) => drop(found.unreadable.insert(id)),
+                    }
                 }
                 KeyKind::Credential => {
-                    found.hashes.insert(item.parsed(key.partition_id())?, item.required(PASSWORD_HASH)?);
+                    let id = item.parsed(key.partition_id())?;
+                    match item.required(PASSWORD_HASH) {
+                        Ok(hash) => drop(found.hashes.insert(id, hash)),
+                        Err(_) => drop(found.unreadable.insert(id)),
+                    }
                 }
                 _ => {
                     found.belongings.insert(key);
@@ -221,7 +239,7 @@ impl OperatorTable {
                 CommitOutcome::Refused(refusal) => refusal,
             };
             if let Some(claim) = refusal.existing(KeyKind::EmailClaim) {
-                let holder = email_claims::user_id(claim)?;
+                let Ok(holder) = email_claims::user_id(claim) else { return Ok(ImportOutcome::Unreadable) };
                 if let Some(outcome) = self.import_into(holder, account, disagreement).await? {
                     return Ok(outcome);
                 }
@@ -244,6 +262,7 @@ impl OperatorTable {
         let found = self.look_up([(account, &holder)].into_iter()).await?;
         match found.standing(account, &holder) {
             Standing::Same => self.add_to_existing(holder, account, &found).await,
+            Standing::Unreadable => Ok(Some(ImportOutcome::Unreadable)),
             Standing::Orphan { exists } => {
                 let still = self.user_id_of(&account.user.email).await?.as_ref() == Some(&holder);
                 Ok(still.then_some(ImportOutcome::ClaimOrphaned { holder, exists }))
@@ -262,8 +281,8 @@ impl OperatorTable {
         }
     }
 
-    /// Gives an account the imported password, or none if that is lost, and what belongs to the imported account. `None` if the address went to
-    /// another account meanwhile.
+    /// Gives an account the imported password, or none if that is lost, and what belongs to the imported account. `None`
+    /// if the address went to another account meanwhile.
     async fn replace_password(
         &self,
         id: UserId,
@@ -401,9 +420,27 @@ impl OperatorTable {
 /// The accounts whose address has a holder, each with it.
 fn held<'a>(
     accounts: &'a [ImportedAccount],
-    holders: &'a [Option<UserId>],
+    holders: &'a [Holder],
 ) -> impl Iterator<Item = (&'a ImportedAccount, &'a UserId)> {
-    accounts.iter().zip(holders).filter_map(|(account, holder)| Some((account, holder.as_ref()?)))
+    accounts.iter().zip(holders).filter_map(|(account, holder)| Some((account, holder.user()?)))
+}
+
+/// Who has an e-mail address.
+#[derive(Clone, PartialEq, Eq)]
+enum Holder {
+    Nobody,
+    User(UserId),
+    /// The claim names nobody.
+    Unreadable,
+}
+
+impl Holder {
+    fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Nobody | Self::Unreadable => None,
+        }
+    }
 }
 
 /// A user's memberships and customer accounts.
@@ -441,6 +478,8 @@ struct Found {
     emails: HashMap<UserId, Email>,
     hashes: HashMap<UserId, PasswordHash>,
     belongings: HashSet<Key>,
+    /// Those whose user or password cannot be read.
+    unreadable: HashSet<UserId>,
 }
 
 /// What an account that has the address of an imported one is to it.
@@ -451,10 +490,15 @@ enum Standing {
     Another { id: bool, password: bool },
     /// It does not exist, or has another address.
     Orphan { exists: bool },
+    /// Its user or its password cannot be read.
+    Unreadable,
 }
 
 impl Found {
     fn standing(&self, account: &ImportedAccount, holder: &UserId) -> Standing {
+        if self.unreadable.contains(holder) {
+            return Standing::Unreadable;
+        }
         let Some(email) = self.emails.get(holder) else { return Standing::Orphan { exists: false } };
         if email.normalized() != account.user.email.normalized() {
             return Standing::Orphan { exists: true };

@@ -736,6 +736,34 @@ async fn an_adopted_account_keeps_any_number_of_memberships() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_refuses_its_row_alone() {
+    let desk = Desk::start().await;
+    let hash = json!({ "S": "no hash" });
+    for broken in [
+        json!({ "PK": { "S": "EMAIL#claim@example.com" }, "SK": { "S": "EMAIL" } }),
+        json!({ "PK": { "S": "EMAIL#user@example.com" }, "SK": { "S": "EMAIL" }, "UserId": { "S": "kp_user" } }),
+        json!({ "PK": { "S": "USER#kp_user" }, "SK": { "S": "PROFILE" }, "FirstName": { "S": "A" } }),
+        json!({ "PK": { "S": format!("CREDENTIAL#{JANE}") }, "SK": { "S": "CREDENTIAL" }, "PasswordHash": hash }),
+    ] {
+        desk.world().put_item(&broken).await;
+    }
+    let row = |email: &str| format!("A,B,{email},{VICTIMS_HASH}\n");
+    let rows: String =
+        ["claim@example.com", "user@example.com", "jane@example.com", "good@example.com"].map(row).concat();
+    let file = desk.file("users.csv", &format!("FirstName,LastName,Email,PasswordHash\n{rows}"));
+    for more in [&["--dry-run"][..], &[]] {
+        let (printed, report) = desk.import(&file, &[&["--organization", ACME], more].concat()).await;
+        assert_eq!(counts(&printed), [4, 1, 0, 0, 3], "{report:?}");
+        assert_eq!(report.len(), 3, "{report:?}");
+        assert!(
+            report.iter().all(|line| line.contains("cannot be read: `users doctor --scan`")),
+            "{report:?}"
+        );
+    }
+    assert!(desk.world().user_id_of("good@example.com").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_rows_that_disagree_are_told_in_a_dry_run_as_in_an_import() {
     let desk = Desk::start().await;
     let mut other = victim();

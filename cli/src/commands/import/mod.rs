@@ -647,6 +647,11 @@ impl Importer {
                 );
                 self.refuse(line, vec![wrong("Email", reason)]);
             }
+            ImportOutcome::Unreadable => {
+                let reason = "What the table holds of the address's account cannot be read: `users doctor --scan` says \
+                              where. Then import the row again.";
+                self.refuse(line, vec![wrong("Email", reason.to_owned())]);
+            }
             ImportOutcome::OrganizationMissing => {
                 let reason = "An organization was deleted meanwhile.".to_owned();
                 self.refuse(line, vec![wrong("OrganizationId", reason)]);
