@@ -82,6 +82,9 @@ pub enum ImportOutcome {
     OrganizationMissing,
 }
 
+/// The attribute of a user whose adoption is not finished: the id that the account had before.
+const MOVED_FROM: &str = "MovedFrom";
+
 /// What happens to an account that has the address of an imported one, and another id or password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Disagreement {
@@ -150,7 +153,7 @@ impl OperatorTable {
             if *holder != Holder::Nobody {
                 let added = match holder.user().map(|holder| (holder, found.standing(account, holder))) {
                     Some((holder, Standing::Same)) => {
-                        self.add_to_existing(holder.clone(), account, &found).await?
+                        self.add_to_same(holder.clone(), account, &found).await?
                     }
                     // Looked at once more: the address may have gone to another account between the reads.
                     _ => None,
@@ -205,10 +208,13 @@ impl OperatorTable {
             let key = item.key()?;
             match item.kind() {
                 KeyKind::User => {
-                    let id = item.parsed(key.partition_id())?;
-                    match item.required(users::EMAIL) {
-                        Ok(Stored(email)) => drop(found.emails.insert(id, email)),
-                        Err(_) => drop(found.unreadable.insert(id)),
+                    let id: UserId = item.parsed(key.partition_id())?;
+                    match (item.required(users::EMAIL), item.optional(MOVED_FROM)) {
+                        (Ok(Stored(email)), Ok(old)) => {
+                            found.moves.extend(old.map(|old| (id.clone(), old)));
+                            found.emails.insert(id, email);
+                        }
+                        _ => drop(found.unreadable.insert(id)),
                     }
                 }
                 KeyKind::Credential => {
@@ -261,7 +267,7 @@ impl OperatorTable {
     ) -> Result<Option<ImportOutcome>, Error> {
         let found = self.look_up([(account, &holder)].into_iter()).await?;
         match found.standing(account, &holder) {
-            Standing::Same => self.add_to_existing(holder, account, &found).await,
+            Standing::Same => self.add_to_same(holder, account, &found).await,
             Standing::Unreadable => Ok(Some(ImportOutcome::Unreadable)),
             Standing::Orphan { exists } => {
                 let still = self.user_id_of(&account.user.email).await?.as_ref() == Some(&holder);
@@ -303,8 +309,8 @@ impl OperatorTable {
     }
 
     /// Makes an account the imported one, which has another id: one transaction moves the claim, replaces the user and
-    /// the password, and moves as many memberships and customer accounts as it takes. `None` if the address went to
-    /// another account meanwhile.
+    /// the password, and moves as many memberships and customer accounts as it takes. The user remembers the old id until
+    /// the others are moved too. `None` if the address went to another account meanwhile.
     async fn move_account(
         &self,
         old: UserId,
@@ -321,7 +327,7 @@ impl OperatorTable {
         let mut transaction = Transaction::new(self)
             .change(claim, &[(USER_ID, Some(user.id.as_str()))], (USER_ID, old.as_str()))
             .delete_if(Key::user(&old), (users::EMAIL, &email))
-            .put_new(users::to_item(user, created_by, *created_at)?)
+            .put_new(users::to_item(user, created_by, *created_at)?.with(MOVED_FROM, old.as_str()))
             .delete(Key::credential(&old));
         if let Some(hash) = password_hash {
             transaction = transaction.put(credential(&user.id, hash));
@@ -329,28 +335,60 @@ impl OperatorTable {
         let CommitOutcome::Committed = move_links(transaction, &items, &user.id)?.commit().await? else {
             return Ok(None);
         };
-        // What had no room, and what was added at the same moment. Nothing can be added to the old id any more.
-        loop {
-            let items = self.items_of(&old).await?;
-            if links(&items).next().is_none() {
-                break;
-            }
-            let transaction = Transaction::new(self).demand(Key::user(&user.id));
-            if let CommitOutcome::Refused(_) = move_links(transaction, &items, &user.id)?.commit().await? {
-                // The account was deleted meanwhile. What it still had under the old id goes with it.
-                let keys = links(&items).map(Item::key).collect::<Result<Vec<_>, _>>()?;
-                for some in keys.chunks(MAX_PARTS) {
-                    let transaction = some.iter().cloned().fold(Transaction::new(self), Transaction::delete);
-                    transaction.commit().await?;
-                }
-                return Ok(None);
-            }
+        if !self.finish_move(&old, &user.id).await? {
+            return Ok(None);
         }
         let found = self.look_up([(account, &user.id)].into_iter()).await?;
         Ok(match self.add_to_existing(user.id.clone(), account, &found).await? {
             Some(ImportOutcome::Existing(_)) | None => Some(ImportOutcome::Adopted(old)),
             other => other,
         })
+    }
+
+    /// Moves what the first transaction of an adoption had no room for, and what was added at the same moment. Nothing
+    /// can be added to the old id any more. Returns whether the account is still there.
+    async fn finish_move(&self, old: &UserId, id: &UserId) -> Result<bool, Error> {
+        loop {
+            let items = self.items_of(old).await?;
+            if links(&items).next().is_none() {
+                let is_over = Transaction::new(self).change(
+                    Key::user(id),
+                    &[(MOVED_FROM, None)],
+                    (MOVED_FROM, old.as_str()),
+                );
+                // Refused if somebody else finished it, too, or deleted the account.
+                is_over.commit().await?;
+                return Ok(true);
+            }
+            let transaction = Transaction::new(self).demand(Key::user(id));
+            if let CommitOutcome::Refused(_) = move_links(transaction, &items, id)?.commit().await? {
+                // The account was deleted meanwhile. What it still had under the old id goes with it.
+                let keys = links(&items).map(Item::key).collect::<Result<Vec<_>, _>>()?;
+                for some in keys.chunks(MAX_PARTS) {
+                    let transaction = some.iter().cloned().fold(Transaction::new(self), Transaction::delete);
+                    transaction.commit().await?;
+                }
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Adds what the account does not have yet, and finishes an adoption that was interrupted. `None` if the address went
+    /// to another account meanwhile.
+    async fn add_to_same(
+        &self,
+        id: UserId,
+        account: &ImportedAccount,
+        found: &Found,
+    ) -> Result<Option<ImportOutcome>, Error> {
+        let Some(old) = found.moves.get(&id) else { return self.add_to_existing(id, account, found).await };
+        if !self.finish_move(old, &id).await? {
+            return Ok(None);
+        }
+        Ok(self.add_to_existing(id, account, found).await?.map(|outcome| match outcome {
+            ImportOutcome::Existing(_) => ImportOutcome::Adopted(old.clone()),
+            other => other,
+        }))
     }
 
     /// What the first transaction of a new account had no room for.
@@ -478,6 +516,8 @@ struct Found {
     emails: HashMap<UserId, Email>,
     hashes: HashMap<UserId, PasswordHash>,
     belongings: HashSet<Key>,
+    /// Those whose adoption was interrupted, with the id that they had before.
+    moves: HashMap<UserId, UserId>,
     /// Those whose user or password cannot be read.
     unreadable: HashSet<UserId>,
 }

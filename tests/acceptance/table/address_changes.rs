@@ -266,6 +266,43 @@ async fn an_adoption_adds_nothing_to_an_account_that_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_adoption_is_finished_by_the_next_import() {
+    let world = start().await;
+    let organizations: Vec<_> = (0..130).map(|n| format!("org_{n:03}")).collect();
+    world.multiply(&format!("ORG#{ACME}"), "ORG", ACME, &organizations).await;
+    world.multiply(&format!("USER#{JANE}"), &format!("MEMBERSHIP#{ACME}"), ACME, &organizations).await;
+    let due = world.organizations_of(JANE).await.len() + 1;
+    let row = ImportedAccount { has_own_id: true, ..row(&world) };
+    let (transactions, reached) = (Arc::new(AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let told = reached.clone();
+    let stop: Event = Arc::new(move || {
+        // The first finds the claim, the second moves the account, and then some of what had no room.
+        let stops = transactions.fetch_add(1, Ordering::SeqCst) == 3;
+        let told = told.clone();
+        Box::pin(async move {
+            if stops {
+                told.notify_one();
+                std::future::pending::<()>().await;
+            }
+        })
+    });
+    let url = interrupted(world.dynamodb_address(), stop).await;
+    let table = OperatorTable::local(world.table().name(), &url);
+    tokio::select! {
+        outcome = table.import(std::slice::from_ref(&row), Disagreement::Adopt) => panic!("{outcome:?}"),
+        () = reached.notified() => {}
+    }
+    assert!(world.organizations_of("kp_row").await.len() < due);
+    let again =
+        async || world.table().import(std::slice::from_ref(&row), Disagreement::Refuse).await.unwrap();
+    assert_eq!(again().await, [ImportOutcome::Adopted(JANE.parse().unwrap())]);
+    assert_eq!(world.organizations_of("kp_row").await.len(), due);
+    assert!(world.table().examine(|_, _| {}).await.unwrap().violations.is_empty());
+    assert_eq!(again().await, [ImportOutcome::Existing("kp_row".parse().unwrap())]);
+    assert!(!world.items().await.iter().any(|item| text(item, "PK") == format!("USER#{JANE}")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orphaned_claim_is_a_defect_or_refuses_the_command() {
     let world = start().await;
     world.delete_item(&format!("USER#{JANE}"), "PROFILE").await;
