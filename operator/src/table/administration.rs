@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::describe_time_to_live::DescribeTimeToLiveInput;
 use aws_sdk_dynamodb::operation::scan::ScanInput;
 use aws_sdk_dynamodb::operation::update_time_to_live::UpdateTimeToLiveInput;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
+    self, AttributeDefinition, BillingMode, KeySchemaElement, KeyType, PointInTimeRecoveryStatus,
     ScalarAttributeType, TimeToLiveDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
@@ -88,15 +88,7 @@ impl OperatorTable {
     /// What tells the table from any other, also from a later one with its name. `None` if there is no table, or its
     /// server gives tables no identity.
     pub async fn identity(&self) -> Result<Option<String>, Error> {
-        let input = DescribeTableInput::builder().table_name(self.name()).build();
-        let table = match self.client().call(input).await {
-            Ok(output) => output.table,
-            Err(error) => match error.as_service_error() {
-                Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
-                _ => return Err(from_sdk_error("DescribeTable", &error)),
-            },
-        };
-        let Some(table) = table else { return Ok(None) };
+        let Some(table) = self.described().await? else { return Ok(None) };
         let created = table.creation_date_time.map(|time| time.to_string());
         let parts: Vec<_> = table.table_id.into_iter().chain(created).collect();
         Ok((!parts.is_empty()).then(|| parts.join(" ")))
@@ -104,15 +96,7 @@ impl OperatorTable {
 
     /// Describes the table. `None` if no table has the name.
     pub async fn describe(&self) -> Result<Option<TableDescription>, Error> {
-        let input = DescribeTableInput::builder().table_name(self.name()).build();
-        let table = match self.client().call(input).await {
-            Ok(output) => output.table,
-            Err(error) => match error.as_service_error() {
-                Some(DescribeTableError::ResourceNotFoundException(_)) => return Ok(None),
-                _ => return Err(from_sdk_error("DescribeTable", &error)),
-            },
-        };
-        let Some(table) = table else { return Ok(None) };
+        let Some(table) = self.described().await? else { return Ok(None) };
         let input = DescribeTimeToLiveInput::builder().table_name(self.name()).build();
         let ttl =
             self.client().call(input).await.map_err(|error| from_sdk_error("DescribeTimeToLive", &error))?;
@@ -125,6 +109,17 @@ impl OperatorTable {
             size_bytes: table.table_size_bytes.unwrap_or(0),
             deletion_protection: table.deletion_protection_enabled.unwrap_or(false),
         }))
+    }
+
+    async fn described(&self) -> Result<Option<types::TableDescription>, Error> {
+        let input = DescribeTableInput::builder().table_name(self.name()).build();
+        match self.client().call(input).await {
+            Ok(output) => Ok(output.table),
+            Err(error) => match error.as_service_error() {
+                Some(DescribeTableError::ResourceNotFoundException(_)) => Ok(None),
+                _ => Err(from_sdk_error("DescribeTable", &error)),
+            },
+        }
     }
 
     /// Whether point-in-time recovery is on: the table can be restored to any second of the last days.
